@@ -1,0 +1,159 @@
+#include <sheaf/detail/completion_state.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace sheaf::detail {
+
+completion_state::completion_state(loop_core& l, std::vector<child> children,
+                                   std::optional<std::int64_t> timeout_ns)
+    : loop_(runtime::intrusive_ptr<loop_core>::share(&l)),
+      id_(l.next_join_id()),
+      unclaimed_(children.size()),
+      children_(std::move(children)) {
+  if (runtime::tracing(l)) [[unlikely]] trace_begin();
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    child& c = children_[i];
+    c.state->done() ? arrived_.push_back(i) : c.state->watch(c.registration, *this);
+  }
+  if (arrived_.size() < children_.size()) deadline_.start(l, timeout_ns);
+}
+
+completion_state::~completion_state() {
+  for (child& c : children_) c.state->unwatch(c.registration);
+}
+
+void completion_state::post() noexcept {
+  if (std::exchange(queued_, true)) return;
+  retain();
+  loop_->post(*this);
+}
+
+void completion_state::settled(watcher& w) noexcept {
+  static_assert(std::is_standard_layout_v<child>);  // the registration is its first member
+  settled_.push_back(
+      static_cast<std::size_t>(&reinterpret_cast<const child&>(w) - children_.data()));
+  post();
+}
+
+void completion_state::run() noexcept {
+  queued_ = false;
+  arrived_.insert(arrived_.end(), settled_.begin(), settled_.end());
+  settled_.clear();
+  hand_out();
+  release();
+}
+
+void completion_state::drop() noexcept {
+  queued_ = false;
+  release();
+}
+
+void completion_state::hand_out() noexcept {
+  while (!waiting_.empty() && ready()) {
+    completion_wait& w = *waiting_.front();
+    waiting_.pop_front();
+    if (arrived_.empty()) {
+      w.wake(std::nullopt);
+      continue;
+    }
+    const std::size_t i = arrived_.front();
+    arrived_.pop_front();
+    if (--unclaimed_ == 0) deadline_.stop();
+    w.wake(i);
+  }
+}
+
+std::optional<std::size_t> completion_state::take() {
+  if (unclaimed_ == 0) return std::nullopt;
+  if (--unclaimed_ == 0) deadline_.stop();
+  if (arrived_.empty()) {
+    throw timeout_error("as_completed: the time-out passed before all had completed");
+  }
+  const std::size_t i = arrived_.front();
+  arrived_.pop_front();
+  return i;
+}
+
+void completion_state::leave(completion_wait& w) noexcept { std::erase(waiting_, &w); }
+
+void completion_state::give_back(std::size_t i) noexcept {
+  arrived_.push_front(i);
+  ++unclaimed_;
+  if (!waiting_.empty()) post();
+}
+
+// What has completed by now is still delivered; all else becomes an error at its await, and
+// the children run on (ASC-5 to ASC-7).
+void completion_state::on_time() noexcept {
+  timed_out_ = true;
+  for (child& c : children_) c.state->unwatch(c.registration);
+  post();
+}
+
+void completion_state::abandon() noexcept {
+  deadline_.stop();
+  const auto cause = cancel_ref::adopt(new cancel_cause(
+      "as_completed was left before it ended", 0, std::source_location()));
+  for (child& c : children_) {
+    if (c.own && !c.state->done()) c.state->cancel(cause);
+  }
+}
+
+void completion_state::trace_begin() noexcept {
+  auto& t = *loop_->trace();
+  const auto now = loop_->now();
+  const task_state* const owner = loop_->current_task();
+  t.join_begin(now, id_, "as_completed", static_cast<std::uint32_t>(children_.size()),
+               owner ? owner->id() : 0);
+  for (const child& c : children_) {
+    t.join_child(now, id_, c.state->is_task() ? c.state->trace_id() : 0);
+  }
+}
+
+// ---- the waiter ------------------------------------------------------------------------
+
+completion_wait::~completion_wait() {
+  if (waiting_) state_->leave(*this);
+}
+
+void completion_wait::begin(task_state& t) noexcept {
+  task_ = &t;
+  waiting_ = true;
+  state_->enter(*this);
+  t.suspended_on(*this);
+}
+
+void completion_wait::wake(std::optional<std::size_t> with) noexcept {
+  waiting_ = false;
+  handed_ = with;
+  task_->wake();
+}
+
+bool completion_wait::cancel(const cancel_ref&) noexcept {
+  interrupt();
+  return true;
+}
+
+void completion_wait::interrupt() noexcept {
+  waiting_ = false;
+  state_->leave(*this);
+  task_->wake_cancelled();
+}
+
+std::optional<std::size_t> completion_wait::next() {
+  if (task_) {
+    try {
+      task_->throw_if_interrupted();
+    } catch (...) {
+      if (handed_) state_->give_back(*handed_);
+      throw;
+    }
+  }
+  if (handed_) return handed_;
+  return state_->take();
+}
+
+}  // namespace sheaf::detail

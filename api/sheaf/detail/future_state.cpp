@@ -1,0 +1,94 @@
+#include <sheaf/detail/future_state.hpp>
+#include <sheaf/detail/loop_core.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
+
+#include <string>
+
+namespace sheaf::detail {
+
+// Only callbacks can be left: whoever else watches holds a reference.
+void future_state::forsake_watchers() noexcept {
+  while (watcher* const w = watchers_) {
+    unwatch(*w);
+    w->who->forsaken(*w);
+  }
+}
+
+watcher* future_state::find_callback(std::uint64_t id) noexcept {
+  watcher* w = watchers_;
+  if (!w || id == 0) return nullptr;
+  do {
+    if (w->who->callback_id() == id) return w;
+    w = w->next;
+  } while (w != watchers_);
+  return nullptr;
+}
+
+exception_context future_state::describe_unretrieved() const {
+  return {.message = "the exception of a future was never retrieved", .exception = error_};
+}
+
+void future_state::report_unretrieved() noexcept {
+  const exception_context what = describe_unretrieved();
+  if (auto* const t = runtime::tracing(*loop_)) {
+    t->unretrieved(loop_->now(), {what.task_id}, describe(error_));
+  }
+  loop_->report(what);
+}
+
+bool future_state::cancel(const cancel_ref& cause) noexcept {
+  if (done()) {
+    retrieved_ = true;
+    return false;
+  }
+  settle_cancelled(cause);
+  return true;
+}
+
+// The list is detached by now, and no observer registers or removes another from here, so
+// each is told exactly once (FUT-6, FUT-7).
+void future_state::notify(watcher* w) noexcept {
+  watcher* const last = w->prev;
+  for (bool more = true; more;) {
+    watcher* const next = w->next;
+    more = w != last;
+    w->prev = nullptr;
+    w->who->settled(*w);
+    w = next;
+  }
+}
+
+void future_state::settle_like(const future_state& from) noexcept {
+  if (from.status_ == future_status::cancelled) return settle_cancelled(from.cause_);
+  settle_error(from.error_);
+}
+
+void future_state::require_pending(const char* what) const {
+  if (done()) throw invalid_state(std::string(what) + ": the future is done already");
+}
+
+void future_state::require_value() {
+  retrieved_ = true;
+  switch (status_) {
+    case future_status::value:
+      if (taken_) throw invalid_state("the result was moved out by an earlier co_await");
+      return;
+    case future_status::error:
+      std::rethrow_exception(error_);
+    case future_status::cancelled:
+      throw cancelled(cause_);
+    case future_status::pending:
+      throw invalid_state("the future is not done: co_await it before you read its result");
+  }
+}
+
+std::exception_ptr future_state::exception() {
+  retrieved_ = true;
+  if (status_ == future_status::pending) {
+    throw invalid_state("the future is not done: co_await it before you read its exception");
+  }
+  if (status_ == future_status::cancelled) throw cancelled(cause_);
+  return error_;
+}
+
+}  // namespace sheaf::detail

@@ -1,0 +1,242 @@
+#pragma once
+
+#include <sheaf/detail/loop_core.hpp>
+#include <sheaf/exceptions.hpp>
+#include <sheaf/runtime/frame_pool.hpp>
+#include <sheaf/runtime/intrusive_ptr.hpp>
+#include <sheaf/runtime/ready_queue.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace sheaf::detail {
+
+class observer;
+class future_state;
+
+/// One registration with a future: that `who` wants to be told. Lives with who waits (in the
+/// awaiting frame, in a join), so that adding and removing it is O(1) and allocates nothing.
+struct watcher {
+  watcher* prev = nullptr;  // null while not registered
+  watcher* next = nullptr;
+  observer* who = nullptr;
+
+  bool registered() const noexcept { return prev != nullptr; }
+};
+
+/// What is told when a future settles.
+class observer : public runtime::ready_node {
+ public:
+  /// Called while the future settles, in the order of registration; `w` is out of the list
+  /// already. Must not run foreign code: it counts, and queues itself for the next batch.
+  virtual void settled(watcher& w) noexcept = 0;
+
+  /// The future dies unsettled: nothing will be told any more.
+  virtual void forsaken(watcher&) noexcept {}
+
+  /// Of a done callback, unique in its loop; 0 for all else.
+  virtual std::uint64_t callback_id() const noexcept { return 0; }
+
+ protected:
+  observer() = default;
+  ~observer() = default;
+};
+
+enum class future_status : std::uint8_t { pending, value, error, cancelled };
+
+/// The shared state behind futures and tasks: all that does not depend on the type.
+///
+/// Counted, not atomically: a state belongs to its loop's thread. Once it is not pending it
+/// never changes.
+class future_state : public observer, public runtime::pooled {
+ public:
+  future_state(const future_state&) = delete;
+  future_state& operator=(const future_state&) = delete;
+
+  void retain() noexcept { ++references_; }
+  void release() noexcept {
+    if (--references_ != 0) return;
+    if (failed() && !retrieved_) [[unlikely]] report_unretrieved();
+    delete this;
+  }
+  std::uint32_t references() const noexcept { return references_; }
+
+  loop_core& loop() const noexcept { return *loop_; }
+  future_status status() const noexcept { return status_; }
+  bool done() const noexcept { return status_ != future_status::pending; }
+  bool failed() const noexcept { return status_ == future_status::error; }
+  bool is_task() const noexcept { return is_task_; }
+
+  /// Asks for cancellation; false if it is done already, or refuses. The base settles at
+  /// once; tasks and joins pass the request on.
+  virtual bool cancel(const cancel_ref& cause) noexcept;
+
+  void watch(watcher& w, observer& who) noexcept {
+    w.who = &who;
+    if (!watchers_) {
+      w.prev = w.next = &w;
+      watchers_ = &w;
+      return;
+    }
+    w.next = watchers_;
+    w.prev = watchers_->prev;
+    w.prev->next = &w;
+    watchers_->prev = &w;
+  }
+  void unwatch(watcher& w) noexcept {
+    if (!w.registered()) return;
+    if (w.next == &w) {
+      watchers_ = nullptr;
+    } else {
+      w.prev->next = w.next;
+      w.next->prev = w.prev;
+      if (watchers_ == &w) watchers_ = w.next;
+    }
+    w.prev = nullptr;
+  }
+
+  // ---- settling: each once, and only while pending ----
+  void settle_value() noexcept { settle(future_status::value); }
+  void settle_error(std::exception_ptr e) noexcept {
+    error_ = std::move(e);
+    settle(future_status::error);
+  }
+  void settle_cancelled(cancel_ref cause) noexcept {
+    cause_ = std::move(cause);
+    settle(future_status::cancelled);
+  }
+  /// Settles as `from`, which has settled without a value.
+  void settle_like(const future_state& from) noexcept;
+  /// Throws invalid_state unless pending.
+  void require_pending(const char* what) const;
+
+  // ---- reading ----
+  /// Throws the error, the cancellation, or invalid_state while there is no value to give.
+  void require_value();
+  /// Null for a value; throws `cancelled` for a cancellation and invalid_state while pending.
+  std::exception_ptr exception();
+  const std::exception_ptr& error() const noexcept { return error_; }
+  const cancel_ref& cause() const noexcept { return cause_; }
+  /// From now on its error is somebody's business; it will not be reported.
+  void mark_retrieved() noexcept { retrieved_ = true; }
+  /// The value was moved out; who reads it after this gets invalid_state.
+  void mark_taken() noexcept { taken_ = true; }
+
+  template <class T>
+  T& value() noexcept {
+    return *std::launder(static_cast<T*>(value_address()));
+  }
+  void* value_address() noexcept {
+    return reinterpret_cast<std::byte*>(this) + value_offset_;
+  }
+
+  /// For dumps and traces: "future", "task", "gather", and a number that tells which.
+  virtual const char* kind() const noexcept { return "future"; }
+  virtual std::uint64_t trace_id() const noexcept { return 0; }
+
+  /// Finds the callback with that id among those registered; null if there is none.
+  watcher* find_callback(std::uint64_t id) noexcept;
+
+  // Lets a combinator find what was given to it twice; cleared before it returns.
+  bool marked() const noexcept { return marked_; }
+  void mark(bool on) noexcept { marked_ = on; }
+
+  void settled(watcher&) noexcept override {}
+  void run() noexcept override {}
+
+ protected:
+  explicit future_state(loop_core& l) noexcept : loop_(&l) { l.retain(); }
+  virtual ~future_state() {
+    if (watchers_) [[unlikely]] forsake_watchers();
+    loop_->release();
+  }
+  void set_value_address(void* p) noexcept {
+    value_offset_ = static_cast<std::uint16_t>(static_cast<std::byte*>(p) -
+                                               reinterpret_cast<std::byte*>(this));
+  }
+  bool value_lives() const noexcept { return status_ == future_status::value; }
+  void settle(future_status s) noexcept {
+    status_ = s;
+    watcher* const first = std::exchange(watchers_, nullptr);
+    if (!first) return;
+    if (first->next != first) [[unlikely]] return notify(first);
+    first->prev = nullptr;
+    first->who->settled(*first);
+  }
+  virtual exception_context describe_unretrieved() const;
+  /// Destroys a value that was put in place but is not to be the result.
+  virtual void discard_value() noexcept {}
+
+  std::exception_ptr error_;
+  cancel_ref cause_;  // of the last request while pending, then of the cancellation
+
+ private:
+  static void notify(watcher* first) noexcept;
+  void forsake_watchers() noexcept;
+  void report_unretrieved() noexcept;
+
+  std::uint32_t references_ = 1;
+  std::uint16_t value_offset_ = 0;
+
+ protected:
+  future_status status_ = future_status::pending;
+  bool is_task_ : 1 = false;
+  bool retrieved_ : 1 = false;
+  bool taken_ : 1 = false;
+  bool marked_ : 1 = false;
+
+ private:
+  watcher* watchers_ = nullptr;  // circular; its prev is the last
+  loop_core* loop_;
+};
+
+/// Adds room for the value to a state.
+template <class T, class Base>
+class holding : public Base {
+ public:
+  template <class... Args>
+  explicit holding(Args&&... args) : Base(std::forward<Args>(args)...) {
+    this->set_value_address(&value_);
+  }
+  template <class... Args>
+  void emplace(Args&&... args) {
+    ::new (static_cast<void*>(&value_)) T(std::forward<Args>(args)...);
+  }
+
+ protected:
+  ~holding() override {
+    if (this->value_lives()) std::destroy_at(&value_);
+  }
+  void discard_value() noexcept final { std::destroy_at(&value_); }
+
+ private:
+  union {
+    T value_;
+  };
+};
+
+template <class Base>
+class holding<void, Base> : public Base {
+ public:
+  using Base::Base;
+  void emplace() noexcept {}
+};
+
+/// The state of a future that a promise fills.
+template <class T>
+class promised final : public holding<T, future_state> {
+ public:
+  explicit promised(loop_core& l) : holding<T, future_state>(l) {}
+
+ private:
+  ~promised() override = default;
+};
+
+using state_ref = runtime::intrusive_ptr<future_state>;
+
+}  // namespace sheaf::detail

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <sheaf/runtime/scheduler.hpp>
+#include <sheaf/runtime/thread_pool.hpp>
+#include <sheaf/runtime/trace_session.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace sheaf {
+class task_options;
+}
+
+namespace sheaf::detail {
+
+class task_state;
+
+/// A task in its loop's list of all that have not ended.
+struct task_link {
+  task_link* prev_task = this;
+  task_link* next_task = this;
+};
+
+/// The scheduler of a loop that runs tasks: it owns those that have not ended.
+class loop_core final : public runtime::scheduler {
+ public:
+  loop_core(uv_loop_s* host, runtime::clock_kind clock);
+
+  /// The one that runs on this thread; throws invalid_state if none does. `what` is the call
+  /// that needs it.
+  static loop_core& current(const char* what) {
+    auto* const s = scheduler::current();
+    if (!s || s->layer() != &layer_tag) [[unlikely]] no_current(what);
+    return static_cast<loop_core&>(*s);
+  }
+  static loop_core* current_or_null() noexcept {
+    auto* const s = scheduler::current();
+    return s && s->layer() == &layer_tag ? static_cast<loop_core*>(s) : nullptr;
+  }
+
+  task_state* current_task() const noexcept { return current_task_; }
+  void set_current_task(task_state* t) noexcept { current_task_ = t; }
+
+  /// When the step under way began; kept while tracing.
+  std::uint64_t step_began() const noexcept { return step_began_; }
+  void set_step_began(std::uint64_t ns) noexcept { step_began_ = ns; }
+
+  void enlist(task_link& t) noexcept {
+    t.prev_task = tasks_.prev_task;
+    t.next_task = &tasks_;
+    tasks_.prev_task->next_task = &t;
+    tasks_.prev_task = &t;
+    ++live_;
+  }
+  void delist(task_link& t) noexcept {
+    t.prev_task->next_task = t.next_task;
+    t.next_task->prev_task = t.prev_task;
+    if (--live_ == 0 && stop_when_idle_) [[unlikely]] stop();
+  }
+  std::size_t live_tasks() const noexcept { return live_; }
+  /// The first in order of creation, then the next of each; null at the end.
+  task_state* first_task() const noexcept;
+  task_state* task_after(const task_state& t) const noexcept;
+
+  /// From 1, and unlike any other of this process. Loops take them a thousand at a time.
+  std::uint64_t next_task_id() noexcept {
+    if (next_id_ == end_id_) [[unlikely]] take_ids();
+    return next_id_++;
+  }
+  std::uint32_t next_join_id() noexcept { return ++last_join_; }
+  std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
+
+  /// Cancels all tasks; true if there was one.
+  bool cancel_all(const char* reason) noexcept;
+  /// One line for each task: id, name, what it waits on and where.
+  std::string describe_tasks() const;
+
+  /// Cancels all tasks and runs the loop until they have ended, or cannot. What they throw
+  /// meanwhile is reported.
+  void shut_down_tasks();
+
+  /// The threads of to_thread(); made when first asked for.
+  runtime::thread_pool& pool();
+
+  void start_trace(const std::filesystem::path& file);
+  /// Writes the trace; without effect if there is none.
+  void stop_trace();
+
+  using task_factory = std::function<void(task_options&)>;
+  task_factory factory;
+
+ private:
+  ~loop_core() override = default;
+  void end_activities() noexcept override;
+  void abandon_activities() noexcept override;
+  [[noreturn]] static void no_current(const char* what);
+  void take_ids() noexcept;
+
+  static constexpr char layer_tag = 0;
+
+  task_state* current_task_ = nullptr;
+  task_link tasks_;
+  std::size_t live_ = 0;
+  std::uint64_t next_id_ = 0;
+  std::uint64_t end_id_ = 0;
+  std::uint32_t last_join_ = 0;
+  std::uint64_t last_callback_ = 0;
+  std::uint64_t step_began_ = 0;
+  bool stop_when_idle_ = false;
+  std::unique_ptr<runtime::thread_pool> pool_;
+  std::unique_ptr<runtime::trace_session> trace_session_;
+};
+
+}  // namespace sheaf::detail

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <sheaf/detail/future_state.hpp>
+#include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/promise_base.hpp>
+#include <sheaf/detail/suspension.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
+#include <sheaf/task_options.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sheaf::detail {
+
+/// A task: a coroutine on its way through the ready queue, and the future of its result.
+///
+/// This is the driver: the one place where a coroutine is resumed. It resumes the innermost
+/// coroutine in a loop; awaiting a coroutine and returning from one only name the next, so
+/// that the depth of the stack does not grow with the depth of the awaits.
+///
+/// The loop holds a reference while the task has not ended. The frame dies when the
+/// coroutine ends, before anybody is told; the result lives as long as a handle.
+class task_state : public future_state, public task_link {
+ public:
+  // ---- what an awaiter may do, on suspending and on resuming ----
+
+  /// The task waits on `s` from now on.
+  void suspended_on(suspension& s) noexcept {
+    waiting_on_ = &s;
+    if (runtime::tracing(loop())) [[unlikely]] trace_wait(s.kind(), s.object());
+  }
+  /// Queues the next step; the wait is over.
+  void wake() noexcept {
+    waiting_on_ = nullptr;
+    if (runtime::tracing(loop())) [[unlikely]] trace_wake();
+    loop().post(*this);
+  }
+  /// Queues the next step without having waited: sleep(0).
+  void yield() noexcept {
+    if (runtime::tracing(loop())) [[unlikely]] trace_yield();
+    loop().post(*this);
+  }
+  /// Wakes, to find a cancellation in place of what it waited for.
+  void wake_cancelled() noexcept {
+    interrupted_ = true;
+    wake();
+  }
+  /// First thing on resuming: throws the cancellation that was delivered, if one was.
+  void throw_if_interrupted() {
+    if (interrupted_) [[unlikely]] throw_interrupt();
+  }
+
+  // ---- the coroutines ----
+  promise_base* innermost() const noexcept { return innermost_; }
+  void set_innermost(promise_base* p) noexcept { innermost_ = p; }
+  /// What the innermost coroutine threw, on its way to the one that awaits it.
+  void throw_in_flight(std::exception_ptr e) noexcept { error_ = std::move(e); }
+  std::exception_ptr take_in_flight() noexcept { return std::exchange(error_, nullptr); }
+
+  // ---- tasks as asyncio has them ----
+  bool cancel(const cancel_ref& cause) noexcept override;
+  unsigned cancelling() const noexcept { return cancelling_; }
+  unsigned uncancel() noexcept;
+  std::uint64_t id() const noexcept { return id_; }
+  std::string name() const;
+  void set_name(std::string name);
+  std::source_location created_at() const noexcept { return created_at_; }
+  /// Where it waits: its innermost await; line() is 0 before the first.
+  std::source_location waiting_at() const noexcept;
+  const suspension* waiting_on() const noexcept { return waiting_on_; }
+  /// The places of its awaits, innermost first.
+  std::vector<std::source_location> stack() const;
+  /// One line: id, name, state, and what it waits on.
+  std::string describe() const;
+
+  const char* kind() const noexcept final { return "task"; }
+  std::uint64_t trace_id() const noexcept final { return id_; }
+
+  void run() noexcept final;
+  void settled(watcher&) noexcept final { wake(); }
+
+  /// Records the step under way, as far as it has come: the recording ends in it.
+  void trace_open_step() noexcept;
+  /// Records a deferred task, when its name is known.
+  void trace_named() noexcept {
+    if (runtime::tracing(loop())) [[unlikely]] trace_spawn();
+  }
+  /// Queues the first step, if the task was made with deferred start.
+  void start() noexcept;
+  /// Runs the first step now, inside the task that runs: asyncio's eager start.
+  void start_eagerly() noexcept;
+  /// Destroys the frames of a task that does not end by itself, innermost first, and settles
+  /// it as cancelled.
+  void abandon() noexcept;
+
+  enum class start_mode : std::uint8_t { queued, deferred };
+
+ protected:
+  task_state(loop_core& l, promise_base& root, std::source_location at, start_mode how) noexcept
+      : future_state(l), innermost_(&root), id_(l.next_task_id()), created_at_(at) {
+    is_task_ = true;
+    root.set_task(this);
+    l.enlist(*this);
+    retain();  // the loop's
+    if (how == start_mode::queued) {
+      if (runtime::tracing(l)) [[unlikely]] trace_spawn();
+      queued_once_ = true;
+      l.post(*this);
+    }
+  }
+  ~task_state() override = default;
+
+ private:
+  bool deliver() noexcept;
+  inline void resume_until_suspended() noexcept;
+  inline void returned(promise_base& root) noexcept;
+  void settle_self_cancelled() noexcept;
+  void settle_failed() noexcept;
+  inline void end(future_status s) noexcept;
+  void request_own_cancellation() noexcept;
+  void traced_run(task_state* outer) noexcept;
+  void note_request(const cancel_ref& cause) noexcept;
+  void pass_request(const cancel_ref& cause) noexcept;
+  void interrupt_or_mark(const cancel_ref& cause) noexcept;
+  [[noreturn]] void throw_interrupt();
+  exception_context describe_unretrieved() const override;
+
+  void trace_spawn() noexcept;
+  void trace_wait(const char* kind, std::uint64_t object) noexcept;
+  void trace_wake() noexcept;
+  void trace_yield() noexcept;
+  void trace_end(future_status how) noexcept;
+
+  // Flags first: they stand in what would be padding of the base.
+  bool must_cancel_ : 1 = false;  // requested; delivered at the next step
+  bool interrupted_ : 1 = false;  // delivered; thrown by the await that resumes
+  bool started_ : 1 = false;
+  bool queued_once_ : 1 = false;
+  bool in_request_ : 1 = false;  // on the path of a request that is being passed on
+  std::uint16_t cancelling_ = 0;
+  std::uint32_t steps_ = 0;  // counted while tracing
+
+  promise_base* innermost_;
+  suspension* waiting_on_ = nullptr;  // null while it runs or is queued
+  std::uint64_t id_;
+  std::source_location created_at_;
+  std::unique_ptr<std::string> name_;  // null: "Task-<id>"
+};
+
+using task_ref = runtime::intrusive_ptr<task_state>;
+
+/// The task of a coro<T>.
+template <class T>
+class task_of final : public holding<T, task_state> {
+ public:
+  using base = holding<T, task_state>;
+  task_of(loop_core& l, promise_base& root, std::source_location at,
+          task_state::start_mode how) noexcept
+      : base(l, root, at, how) {}
+
+ private:
+  ~task_of() override = default;
+};
+
+}  // namespace sheaf::detail

@@ -1,0 +1,210 @@
+#pragma once
+
+#include <sheaf/detail/awaitable_argument.hpp>
+#include <sheaf/detail/join_state.hpp>
+#include <sheaf/future.hpp>
+#include <sheaf/outcome.hpp>
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <ranges>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sheaf {
+
+/// gather(return_exceptions, ...): each result is an outcome, and nothing fails the whole.
+struct return_exceptions_t {
+  explicit return_exceptions_t() = default;
+};
+inline constexpr return_exceptions_t return_exceptions{};
+
+/// gather(leave_running, ...): the first exception comes out at once and the siblings go on,
+/// as in asyncio. They must not refer to the frame that gathers them.
+struct leave_running_t {
+  explicit leave_running_t() = default;
+};
+inline constexpr leave_running_t leave_running{};
+
+/// gather(limit(n), ...): at most n of the coros run at a time.
+class limit {
+ public:
+  /// Throws std::invalid_argument for 0, with which nothing would ever run.
+  explicit limit(std::size_t n) : n_(n) {
+    if (n == 0) throw std::invalid_argument("limit: at least one must be allowed to run");
+  }
+  std::size_t count() const noexcept { return n_; }
+
+ private:
+  std::size_t n_;
+};
+
+namespace detail {
+
+template <bool Exceptions>
+struct gather_rules {
+  join_policy policy = Exceptions ? join_policy::return_exceptions : join_policy::structured;
+  std::size_t limit = join_state::unlimited;
+
+  gather_rules<true> with_exceptions() const { return {join_policy::return_exceptions, limit}; }
+  auto start_mode() const noexcept {
+    return limit == join_state::unlimited ? task_state::start_mode::queued
+                                                            : task_state::start_mode::deferred;
+  }
+};
+
+/// What one child contributes: its value, nothing, or how it ended.
+template <bool Exceptions, class T>
+struct contribution {
+  using type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+  static type take(future_state& s) {
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return take_value<T>(s, 1);
+    }
+  }
+};
+template <class T>
+struct contribution<true, T> {
+  using type = outcome<T>;
+  static type take(future_state& s) {
+    if (s.status() == future_status::error) return type(s.error());
+    if (s.status() == future_status::cancelled) return type(cancelled(s.cause()));
+    if constexpr (std::is_void_v<T>) {
+      return type();
+    } else {
+      return type(take_value<T>(s, 1));
+    }
+  }
+};
+
+/// gather() of a range: a vector of the contributions, or nothing for children of void.
+template <bool Exceptions, class T>
+class gather_range final
+    : public holding<std::conditional_t<std::is_void_v<T> && !Exceptions, void,
+                                        std::vector<typename contribution<Exceptions, T>::type>>,
+                     join_state> {
+ public:
+  using result = std::conditional_t<std::is_void_v<T> && !Exceptions, void,
+                                    std::vector<typename contribution<Exceptions, T>::type>>;
+  using base = holding<result, join_state>;
+
+  gather_range(loop_core& l, gather_rules<Exceptions> rules, std::vector<join_link> links)
+      : base(l, rules.policy), links_(std::move(links)) {
+    this->begin(links_, rules.limit);
+  }
+
+ private:
+  ~gather_range() override = default;
+  void collect() override {
+    if constexpr (!std::is_void_v<result>) {
+      result all;
+      all.reserve(links_.size());
+      for (join_link& l : links_) {
+        all.push_back(contribution<Exceptions, T>::take(*l.child));
+        l.child = {};
+      }
+      this->emplace(std::move(all));
+    }
+  }
+
+  std::vector<join_link> links_;
+};
+
+/// gather() of a pack: a tuple of the contributions.
+template <bool Exceptions, class... Ts>
+class gather_pack final
+    : public holding<std::tuple<typename contribution<Exceptions, Ts>::type...>, join_state> {
+ public:
+  using result = std::tuple<typename contribution<Exceptions, Ts>::type...>;
+  using base = holding<result, join_state>;
+
+  gather_pack(loop_core& l, gather_rules<Exceptions> rules,
+              std::array<state_ref, sizeof...(Ts)> children)
+      : base(l, rules.policy) {
+    for (std::size_t i = 0; i < children.size(); ++i) links_[i].child = std::move(children[i]);
+    this->begin(links_, rules.limit);
+  }
+
+ private:
+  ~gather_pack() override = default;
+  void collect() override { collect(std::index_sequence_for<Ts...>()); }
+  template <std::size_t... I>
+  void collect(std::index_sequence<I...>) {
+    this->emplace(result{contribution<Exceptions, Ts>::take(*links_[I].child)...});
+  }
+
+  std::array<join_link, sizeof...(Ts)> links_;
+};
+
+template <bool Exceptions, awaitable_range Range>
+auto gather_with(gather_rules<Exceptions> rules, Range&& range) {
+  using T = awaited_t<std::ranges::range_value_t<Range>>;
+  using join = gather_range<Exceptions, T>;
+  const auto mode = rules.start_mode();
+  std::vector<join_link> links;
+  if constexpr (std::ranges::sized_range<Range>) links.reserve(std::ranges::size(range));
+  loop_core* l = nullptr;
+  for (auto&& each : range) {
+    links.push_back({{}, to_state(forward_element<Range>(each), l, mode)});
+  }
+  return future<typename join::result>(
+      state_ref::adopt(new join(loop_or_current(l), rules, std::move(links))));
+}
+
+template <bool Exceptions, class... Aws>
+  requires(awaitable_argument<Aws> && ...)
+auto gather_with(gather_rules<Exceptions> rules, Aws&&... aws) {
+  using join = gather_pack<Exceptions, awaited_t<Aws>...>;
+  const auto mode = rules.start_mode();
+  loop_core* l = nullptr;
+  // Braces: the children are made, and so start, in the order of the arguments.
+  std::array<state_ref, sizeof...(Aws)> children{to_state(std::forward<Aws>(aws), l, mode)...};
+  return future<typename join::result>(
+      state_ref::adopt(new join(loop_or_current(l), rules, std::move(children))));
+}
+
+template <bool Exceptions, class... Rest>
+auto gather_with(gather_rules<Exceptions> rules, return_exceptions_t, Rest&&... rest) {
+  return gather_with(rules.with_exceptions(), std::forward<Rest>(rest)...);
+}
+template <bool Exceptions, class... Rest>
+auto gather_with(gather_rules<Exceptions> rules, leave_running_t, Rest&&... rest) {
+  static_assert(!Exceptions, "with return_exceptions nothing fails: drop leave_running");
+  rules.policy = join_policy::leave_running;
+  return gather_with(rules, std::forward<Rest>(rest)...);
+}
+template <bool Exceptions, class... Rest>
+auto gather_with(gather_rules<Exceptions> rules, limit most, Rest&&... rest) {
+  rules.limit = most.count();
+  return gather_with(rules, std::forward<Rest>(rest)...);
+}
+
+}  // namespace detail
+
+/// Runs awaitables side by side and gives their results in the order of the arguments: a
+/// tuple for a pack (std::monostate for void), a vector for a range (nothing for void).
+///
+///     auto [user, cart] = co_await gather(load_user(id), load_cart(id));
+///     std::vector<page> pages = co_await gather(limit(8), std::move(fetches));
+///
+/// Arguments are coros, which become tasks by this call (with limit(n), n at a time), tasks
+/// and futures; a range is taken by move if it holds coros. Ahead of them may stand
+/// return_exceptions, leave_running and limit(n). The future may be stored and awaited later.
+///
+/// Order: children start in the order of the arguments. Failure: the first in time cancels
+/// the others, waits for all to end, and is thrown; later errors count as seen and stay in
+/// the children's handles. A child that is cancelled is a failure. Cancelling the future
+/// cancels every child, and it ends when all have. Cost: one block, 32 bytes a child.
+template <class... Args>
+auto gather(Args&&... args) {
+  return detail::gather_with(detail::gather_rules<false>(), std::forward<Args>(args)...);
+}
+
+}  // namespace sheaf

@@ -1,0 +1,110 @@
+#include <sheaf/loop.hpp>
+
+#include <memory>
+#include <string>
+
+namespace sheaf {
+
+namespace {
+
+using core_ref = runtime::intrusive_ptr<runtime::scheduler>;
+
+core_ref make_core(uv_loop_s* host, runtime::clock_kind clock) {
+  return core_ref::adopt(new detail::loop_core(host, clock));
+}
+
+uv_loop_s* required(uv_loop_s* host) {
+  if (!host) throw invalid_state("loop: the borrowed uv_loop_t is null");
+  return host;
+}
+
+/// Stops the loop when the future is done. Registered only while the loop is driven, so that
+/// a future which settles later stops nothing (LOOP-24). On the heap, since it may still be
+/// queued when a system_exit ends the drive.
+class stop_when_done final : public detail::observer {
+ public:
+  explicit stop_when_done(detail::future_state& s) : state_(s) { s.watch(entry_, *this); }
+
+  void settled(detail::watcher&) noexcept override {
+    queued_ = true;
+    state_.loop().post(*this);
+  }
+  void run() noexcept override {
+    queued_ = false;
+    over_ ? delete this : state_.loop().stop();
+  }
+  void drop() noexcept override { delete this; }
+
+  struct ender {
+    void operator()(stop_when_done* s) const noexcept {
+      s->state_.unwatch(s->entry_);
+      s->over_ = true;
+      if (!s->queued_) delete s;
+    }
+  };
+
+ private:
+  detail::future_state& state_;
+  detail::watcher entry_;
+  bool queued_ = false;
+  bool over_ = false;
+};
+
+}  // namespace
+
+loop::loop(const loop_options& options)
+    : runtime::loop(make_core(nullptr, options.clock())) {
+  trace_as_environment_says();
+}
+
+loop::loop(uv_loop_s* host, borrowed_t)
+    : runtime::loop(make_core(required(host), runtime::clock_kind::real)) {
+  trace_as_environment_says();
+}
+
+void loop::trace_as_environment_says() {
+  const auto file = runtime::next_trace_file_of_environment();
+  if (!file.empty()) tasks().start_trace(file);
+}
+
+loop& loop::current() {
+  return static_cast<loop&>(*detail::loop_core::current("loop::current").facade());
+}
+
+std::vector<any_task> loop::all_tasks() const {
+  std::vector<any_task> all;
+  for (auto* t = tasks().first_task(); t; t = tasks().task_after(*t)) {
+    all.emplace_back(detail::task_ref::share(t));
+  }
+  return all;
+}
+
+void loop::require_idle() const {
+  core().require_open("run_until_complete");
+  if (core().running() || has_current()) {
+    throw invalid_state(
+        "run_until_complete: a loop is running on this thread already; co_await instead");
+  }
+}
+
+void loop::drive_until(detail::future_state& s) {
+  require_idle();
+  if (&s.loop() != &core()) {
+    throw invalid_state("run_until_complete: the future belongs to another loop");
+  }
+  if (s.done()) return;
+  auto end = runtime::scheduler::end::stopped;
+  {
+    const std::unique_ptr<stop_when_done, stop_when_done::ender> stopper(
+        new stop_when_done(s));
+    end = core().drive();
+  }
+  if (s.done()) return;
+  if (end == runtime::scheduler::end::stopped) {
+    throw invalid_state("run_until_complete: the loop was stopped before the future completed");
+  }
+  throw deadlock("every task is blocked and nothing can wake them:" +
+                 tasks().describe_tasks());
+}
+
+}  // namespace sheaf

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <sheaf/detail/loop_core.hpp>
+#include <sheaf/future.hpp>
+#include <sheaf/loop_options.hpp>
+#include <sheaf/promise.hpp>
+#include <sheaf/runtime/loop.hpp>
+#include <sheaf/task.hpp>
+
+#include <functional>
+#include <source_location>
+#include <utility>
+
+namespace sheaf {
+
+/// The event loop: callbacks and timers (runtime::loop), and tasks.
+///
+/// `loop l;` owns a uv_loop_t; `loop l(host, borrowed)` runs inside somebody else's, which
+/// the host runs. Destroying it cancels the tasks that are left, runs them to their end (on
+/// a borrowed loop it destroys them) and reports each.
+class loop : public runtime::loop {
+ public:
+  loop() : loop(loop_options()) {}
+  explicit loop(const loop_options& options);
+  loop(uv_loop_s* host, borrowed_t);
+
+  /// The loop that runs on this thread; throws invalid_state if none does.
+  static loop& current();
+
+  /// create_task() for where no loop runs: before run(), or in the host of a borrowed loop.
+  template <class T>
+  task<T> create_task(coro<T> c, const task_options& options = {},
+                      std::source_location at = std::source_location::current()) {
+    return detail::create_task_on(tasks(), std::move(c), options, at);
+  }
+
+  /// Runs the loop until `what` is done and gives its value, or throws what it ended with.
+  /// Throws invalid_state if the loop is stopped before (a later run continues the task),
+  /// and deadlock, which names each task and its place, if nothing can wake them any more.
+  template <class T>
+  T run_until_complete(coro<T> what,
+                       std::source_location at = std::source_location::current()) {
+    require_idle();
+    return run_until_complete(create_task(std::move(what), {}, at));
+  }
+  template <class T>
+  T run_until_complete(future<T> what) {
+    drive_until(what.state());
+    if constexpr (std::is_void_v<T>) {
+      what.result();
+    } else {
+      what.state().require_value();
+      return detail::take_value<T>(what.state(), 1);
+    }
+  }
+  template <class T>
+  T run_until_complete(task<T> what) {
+    return run_until_complete(static_cast<future<T>&&>(what));
+  }
+
+  /// The tasks that are not done, in order of creation.
+  std::vector<any_task> all_tasks() const;
+
+  /// `f(task_options&)` is called for each task that this loop makes, before it is made, and
+  /// may change how: its name, its eager start. An empty one resets it.
+  void set_task_factory(std::function<void(task_options&)> f) {
+    tasks().factory = std::move(f);
+  }
+  const std::function<void(task_options&)>& get_task_factory() const noexcept {
+    return tasks().factory;
+  }
+
+  /// For the library.
+  detail::loop_core& tasks() const noexcept {
+    return static_cast<detail::loop_core&>(core());
+  }
+
+ private:
+  void trace_as_environment_says();
+  void require_idle() const;
+  void drive_until(detail::future_state& s);
+};
+
+template <class T>
+promise<T>::promise(loop& of) : promise(of.tasks()) {}
+
+}  // namespace sheaf

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <sheaf/loop.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <utility>
+
+namespace sheaf {
+
+/// How run() runs.
+class run_options {
+ public:
+  /// Writes a Chrome trace of the run to `file`, which `sheaf trace` and Perfetto read.
+  run_options& trace(std::filesystem::path file) & {
+    trace_ = std::move(file);
+    return *this;
+  }
+  run_options&& trace(std::filesystem::path file) && {
+    return std::move(trace(std::move(file)));
+  }
+
+  /// Time jumps to the next deadline when nothing else can happen.
+  run_options& virtual_time(bool on = true) & {
+    loop_.virtual_time(on);
+    return *this;
+  }
+  run_options&& virtual_time(bool on = true) && { return std::move(virtual_time(on)); }
+
+  /// Makes the loop, in place of `loop(loop_options)`.
+  run_options& loop_factory(std::function<std::unique_ptr<loop>()> make) & {
+    factory_ = std::move(make);
+    return *this;
+  }
+  run_options&& loop_factory(std::function<std::unique_ptr<loop>()> make) && {
+    return std::move(loop_factory(std::move(make)));
+  }
+
+  const std::filesystem::path& trace_file() const noexcept { return trace_; }
+  std::unique_ptr<loop> make_loop() const;
+
+ private:
+  std::filesystem::path trace_;
+  loop_options loop_;
+  std::function<std::unique_ptr<loop>()> factory_;
+};
+
+/// A loop for several runs: asyncio's Runner.
+///
+///     runner r;
+///     r.run(set_up());
+///     r.run(serve());
+///
+/// The loop is made by the first run() or get_loop() and kept. Tasks left by one run stay
+/// pending and go on in the next. Destroying or closing it cancels and awaits them, joins
+/// the threads of to_thread(), and closes the loop.
+class runner {
+ public:
+  explicit runner(run_options options = {}) : options_(std::move(options)) {}
+  runner(const runner&) = delete;
+  runner& operator=(const runner&) = delete;
+  ~runner();
+
+  /// Runs `main` to its end and gives its value, or throws what it threw. Throws
+  /// invalid_state inside a running loop or after close(), and deadlock when every task is
+  /// blocked for good.
+  template <class T>
+  T run(coro<T> main, std::source_location at = std::source_location::current()) {
+    loop& l = open("run");
+    return l.run_until_complete(std::move(main), at);
+  }
+
+  loop& get_loop() { return open("get_loop"); }
+
+  /// Idempotent. Errors of tasks that are shut down go to the exception handler; an error
+  /// in writing the trace is thrown.
+  void close();
+
+ private:
+  loop& open(const char* what);
+
+  run_options options_;
+  std::unique_ptr<loop> loop_;
+  bool closed_ = false;
+};
+
+/// Runs `main` on a loop of its own and gives its value, or throws what it threw:
+/// asyncio.run().
+///
+///     int main() { return sheaf::run(serve()); }
+///     sheaf::run(serve(), sheaf::run_options().trace("serve.json"));
+///
+/// When main has ended, the tasks that are left are cancelled and awaited, the threads of
+/// to_thread() are joined and the loop is closed. A task that main does not wait for gets no
+/// further than that. Throws invalid_state where a loop runs already, and deadlock, naming
+/// each task and its place, if all are blocked and nothing can wake them.
+template <class T>
+T run(coro<T> main, run_options options = {},
+      std::source_location at = std::source_location::current()) {
+  runner r(std::move(options));
+  if constexpr (std::is_void_v<T>) {
+    r.run(std::move(main), at);
+    r.close();
+  } else {
+    T result = r.run(std::move(main), at);
+    r.close();
+    return result;
+  }
+}
+
+}  // namespace sheaf

@@ -1,0 +1,57 @@
+#include <sheaf/runtime/detail/trace_joins.hpp>
+
+#include <algorithm>
+
+namespace sheaf::runtime::detail {
+
+trace_joins::trace_joins(const trace_recorder& recorder) {
+  for (std::size_t i = 0; i < recorder.size(); ++i) {
+    const auto& entry = recorder[i];
+    if (entry.kind == trace_kind::join_begin) {
+      auto& made = joins_[entry.a];
+      made.label = recorder.name(entry.name);
+      made.label += '(' + std::to_string(entry.b) + ')';
+      made.owner = entry.task;
+      made.size = entry.b;
+    } else if (entry.kind == trace_kind::join_child && entry.task != 0) {
+      const auto known = joins_.find(entry.a);
+      if (known == joins_.end()) continue;
+      known->second.children.push_back(entry.task);
+      joins_of_.emplace(entry.task, entry.a);
+    }
+  }
+}
+
+trace_joins::join* trace_joins::find(std::uint64_t id) {
+  const auto known = joins_.find(id);
+  return known == joins_.end() ? nullptr : &known->second;
+}
+
+void trace_joins::finish(std::uint64_t task) {
+  const auto [begin, end] = joins_of_.equal_range(task);
+  for (auto it = begin; it != end; ++it) {
+    auto& waits = joins_.at(it->second);
+    if (!waits.settled) waits.finished.push_back(task);
+  }
+}
+
+std::vector<std::uint64_t> trace_joins::open() const {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, state] : joins_) {
+    if (state.open) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::string task_list(const std::vector<std::uint64_t>& tasks) {
+  constexpr std::size_t most = 1000;
+  std::string list = "[";
+  for (std::size_t i = 0; i < std::min(tasks.size(), most); ++i) {
+    if (i > 0) list += ',';
+    list += std::to_string(tasks[i]);
+  }
+  return list + ']';
+}
+
+}  // namespace sheaf::runtime::detail

@@ -1,0 +1,50 @@
+#include <sheaf/runtime/exception_context.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+#include <typeinfo>
+
+namespace sheaf {
+
+namespace {
+
+std::string demangled(const std::type_info* type) {
+  if (!type) return "unknown exception";
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text{
+      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), std::free};
+  return status == 0 ? text.get() : type->name();
+}
+
+void add_place(std::string& line, const char* word, const std::source_location& at) {
+  if (at.line() == 0) return;
+  line += std::string(", ") + word + ' ' + at.file_name() + ':' + std::to_string(at.line());
+}
+
+}  // namespace
+
+std::string describe(const std::exception_ptr& e) {
+  if (!e) return "no exception";
+  try {
+    std::rethrow_exception(e);
+  } catch (const std::exception& x) {
+    return demangled(&typeid(x)) + ": " + x.what();
+  } catch (...) {
+    return demangled(abi::__cxa_current_exception_type());
+  }
+}
+
+std::string describe(const exception_context& context) {
+  std::string line = context.message;
+  if (context.exception) line += ": " + describe(context.exception);
+  if (context.task_id != 0) {
+    line += " [task " + std::to_string(context.task_id) + " " + context.task_name + ']';
+  }
+  add_place(line, "created at", context.created_at);
+  add_place(line, "waiting at", context.waiting_at);
+  return line;
+}
+
+}  // namespace sheaf

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <source_location>
+#include <string>
+
+namespace sheaf {
+
+/// What is known of an error that nobody was there to take: asyncio's context of
+/// call_exception_handler.
+struct exception_context {
+  std::string message;             ///< one line, always there
+  std::exception_ptr exception{};  ///< null if the report is not about one
+  std::uint64_t task_id = 0;       ///< 0 if no task is concerned
+  std::string task_name{};
+  std::source_location created_at{};  ///< of the task or callback; line() is 0 if unknown
+  std::source_location waiting_at{};  ///< its innermost await; line() is 0 if unknown
+};
+
+using exception_handler = std::function<void(const exception_context&)>;
+
+/// "std::runtime_error: text" for what derives from std::exception, else the type's name.
+std::string describe(const std::exception_ptr& e);
+
+/// The report as one line: message, exception, task, places.
+std::string describe(const exception_context& context);
+
+/// The exception that ends the program's run, whatever callback or task throws it: asyncio's
+/// SystemExit. It is not sent to the exception handler; it leaves run() at once, and the loop
+/// can be run again. Not a std::exception, so that `catch (const std::exception&)` lets it by.
+class system_exit final {
+ public:
+  explicit system_exit(int code = 0) noexcept : code_(code) {}
+  int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
+}  // namespace sheaf

@@ -1,0 +1,130 @@
+#include <sheaf/runtime/frame_pool.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <utility>
+
+// Present only in a process that runs under the sanitizer, whoever was built with it.
+extern "C" __attribute__((weak)) void __asan_init();
+
+namespace sheaf::runtime::detail {
+
+namespace {
+
+constinit pool_lists no_lists{{}, true};    // before a thread's first use
+constinit pool_lists dead_lists{{}, true};  // after its last
+
+bool pool_is_off() {
+  static const bool off = [] {
+    const char* const wish = std::getenv("SHEAF_POOL");
+    return &__asan_init != nullptr || (wish && std::strcmp(wish, "off") == 0);
+  }();
+  return off;
+}
+
+/// Blocks of threads that have ended, for those to come. Never freed: a block of an ended
+/// thread may still hold a frame that another thread runs.
+struct reservoir {
+  std::mutex lock;
+  pool_lists lists{};
+
+  static reservoir& shared() {
+    static auto* const r = new reservoir;  // outlives every thread's destructors
+    return *r;
+  }
+
+  pool_block* take(std::size_t c) {
+    const std::lock_guard hold(lock);
+    return std::exchange(lists.head[c], nullptr);
+  }
+
+  void put(void* memory, std::size_t c) {
+    const std::lock_guard hold(lock);
+    auto* block = static_cast<pool_block*>(memory);
+    block->next = lists.head[c];
+    lists.head[c] = block;
+  }
+
+  void adopt(const pool_lists& from) {
+    const std::lock_guard hold(lock);
+    for (std::size_t c = 1; c < pool_lists::classes; ++c) {
+      if (!from.head[c]) continue;
+      auto* last = from.head[c];
+      while (last->next) last = last->next;
+      last->next = lists.head[c];
+      lists.head[c] = from.head[c];
+    }
+  }
+};
+
+/// The lists of a thread and the chunk that new blocks are cut from.
+struct thread_pool_owner {
+  static constexpr std::size_t chunk = 256 * 1024;
+  static constexpr std::size_t slice = 4096;  // cut at once, so that memory is touched late
+
+  pool_lists lists{};
+  char* at = nullptr;
+  char* end = nullptr;
+
+  thread_pool_owner() {
+    lists.bypass = pool_is_off();
+    this_thread_pool = &lists;
+  }
+  ~thread_pool_owner() {
+    this_thread_pool = &dead_lists;
+    reservoir::shared().adopt(lists);
+  }
+
+  void* cut(std::size_t c) {
+    const std::size_t size = c * pool_lists::granule;
+    if (static_cast<std::size_t>(end - at) < size) new_chunk();
+    const std::size_t room = static_cast<std::size_t>(end - at);
+    const std::size_t n = std::min(room, std::max(size, slice)) / size;
+    char* const first = at;
+    at += n * size;
+    for (std::size_t i = n; i-- > 1;) push(first + i * size, c);
+    return first;
+  }
+
+  void new_chunk() {
+    at = static_cast<char*>(::operator new(chunk));
+    end = at + chunk;
+  }
+
+  void push(char* memory, std::size_t c) {
+    auto* block = ::new (memory) pool_block{lists.head[c]};
+    lists.head[c] = block;
+  }
+};
+
+thread_pool_owner& this_thread() {
+  static thread_local thread_pool_owner owner;
+  return owner;
+}
+
+}  // namespace
+
+constinit thread_local pool_lists* this_thread_pool = &no_lists;
+
+void* pool_refill(std::size_t size) {
+  const std::size_t c = (size + pool_lists::granule - 1) / pool_lists::granule;
+  if (c >= pool_lists::classes || pool_is_off()) return ::operator new(size);
+  if (this_thread_pool == &dead_lists) return ::operator new(c * pool_lists::granule);
+  auto& owner = this_thread();
+  if (auto* found = reservoir::shared().take(c)) {
+    owner.lists.head[c] = found->next;
+    return found;
+  }
+  return owner.cut(c);
+}
+
+void pool_return(void* memory, std::size_t size) noexcept {
+  const std::size_t c = (size + pool_lists::granule - 1) / pool_lists::granule;
+  if (c >= pool_lists::classes || pool_is_off()) return ::operator delete(memory);
+  reservoir::shared().put(memory, c);
+}
+
+}  // namespace sheaf::runtime::detail

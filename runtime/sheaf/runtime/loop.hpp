@@ -1,0 +1,172 @@
+#pragma once
+
+#include <sheaf/runtime/call.hpp>
+#include <sheaf/runtime/error.hpp>
+#include <sheaf/runtime/intrusive_ptr.hpp>
+#include <sheaf/runtime/scheduler.hpp>
+#include <sheaf/runtime/unique_function.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+struct uv_loop_s;
+
+namespace sheaf {
+
+/// Says that a loop runs inside somebody else's uv_loop_t.
+struct borrowed_t {
+  explicit borrowed_t() = default;
+};
+inline constexpr borrowed_t borrowed{};
+
+}  // namespace sheaf
+
+namespace sheaf::runtime {
+
+/// A uv_loop_t with one FIFO queue of callbacks and one wheel of deadlines.
+///
+/// Owns its uv_loop_t, or borrows the host's: then it never stops, closes or configures it,
+/// and keeps it alive only while it has something to do. Handles and futures may outlive a
+/// loop; they then refuse, they do not dangle.
+///
+/// Order: as asyncio's, all callbacks go through one queue, and those queued by a callback
+/// run in the next batch. Unlike asyncio several batches may run between two polls, within
+/// set_budget(); callbacks of equal deadlines run in the order they were armed.
+/// Failure: an exception that leaves a callback goes to the exception handler.
+/// Thread: everything belongs to the thread that runs the loop, but call_soon_threadsafe().
+class loop {
+ public:
+  using duration = std::chrono::nanoseconds;
+  using time_point = std::chrono::steady_clock::time_point;
+
+  /// Throws uv_error if the system has no descriptors left.
+  loop() : loop(clock_kind::real) {}
+  explicit loop(clock_kind clock);
+  /// Runs inside `host`, which must outlive this and must be run, or be closed only after a
+  /// further turn, for libuv to give its handles back.
+  loop(uv_loop_s* host, borrowed_t);
+  loop(const loop&) = delete;
+  loop& operator=(const loop&) = delete;
+  /// Closes. From a callback of this very loop that is a misuse, which ends the program.
+  ~loop();
+
+  /// The loop that runs on this thread; throws invalid_state if none does. It is never made
+  /// for you.
+  static loop& current();
+  static bool has_current() noexcept { return scheduler::current() != nullptr; }
+
+  /// Runs `f()` in the next batch, after all that was queued before. Cost: one pooled block.
+  template <std::invocable F>
+  call_handle call_soon(F&& f) {
+    auto node = make_call(std::forward<F>(f), "call_soon");
+    scheduler_->post(*share(node));
+    return call_handle(std::move(node));
+  }
+
+  /// Runs `f()` once, not earlier than `delay` from now; zero or less is the next batch.
+  template <std::invocable F>
+  timer_handle call_later(duration delay, F&& f) {
+    return arm(make_call(std::forward<F>(f), "call_later"), scheduler_->after(delay.count()));
+  }
+
+  /// Runs `f()` once, not earlier than `when` of time().
+  template <std::invocable F>
+  timer_handle call_at(time_point when, F&& f) {
+    return arm(make_call(std::forward<F>(f), "call_at"), to_ns(when));
+  }
+
+  /// call_soon() for any thread; wakes the loop. The callable is destroyed on the loop's
+  /// thread, or by cancel(). Throws invalid_state when the loop is closed.
+  /// Cost: one malloc and a lock; a system call only for the first since the loop looked.
+  template <std::invocable F>
+  call_handle call_soon_threadsafe(F&& f) {
+    using held = detail::call_of<std::decay_t<F>>;
+    auto node = intrusive_ptr<detail::call_node>::adopt(
+        new (true) held(*scheduler_, true, std::forward<F>(f)));
+    post_threadsafe(share(node));
+    return call_handle(std::move(node));
+  }
+
+  /// The loop's clock, read now; it never goes backwards.
+  time_point time() const noexcept { return to_time(scheduler_->now()); }
+  /// Moves a manual clock.
+  void advance(duration by) { scheduler_->advance(by); }
+
+  /// Runs until stop(), or until nothing is left that could happen. Rethrows a system_exit.
+  void run_forever();
+  /// Lets the batch under way finish, then run_forever() returns. Called before it, the next
+  /// run_forever() runs one batch. What is queued stays queued.
+  void stop();
+  /// One turn that does not block; true while there is more to come. For tests.
+  bool turn() { return scheduler_->turn(); }
+
+  /// Ends what runs here, drops what is queued, closes all handles. Idempotent; an error
+  /// (invalid_state) while the loop runs. Afterwards all calls but this are errors.
+  void close() { scheduler_->close(); }
+  bool is_closed() const noexcept { return scheduler_->closed(); }
+  bool is_running() const noexcept { return scheduler_->running(); }
+
+  /// Takes the place of the default, which prints one line to stderr; an empty one restores
+  /// it. What the handler throws is printed, with the error it was called for.
+  void set_exception_handler(exception_handler f) { scheduler_->handler() = std::move(f); }
+  template <class F>
+    requires std::invocable<F&, loop&, const exception_context&>
+  void set_exception_handler(F f) {
+    scheduler_->handler() = [this, f](const exception_context& c) mutable { f(*this, c); };
+  }
+  const exception_handler& get_exception_handler() const noexcept {
+    return scheduler_->handler();
+  }
+  /// Reports so far, so that a test can claim there were none.
+  std::uint64_t exceptions_reported() const noexcept { return scheduler_->reports(); }
+  /// Sends a report of your own to the handler.
+  void call_exception_handler(const exception_context& c) noexcept { scheduler_->report(c); }
+
+  /// How long callbacks may run between two polls; {1, 0ns} polls after each batch.
+  void set_budget(batch_budget b) noexcept { scheduler_->set_budget(b); }
+  std::uint64_t ticks() const noexcept { return scheduler_->ticks(); }
+
+  /// For libuv's own functions. On a borrowed loop, the host's.
+  uv_loop_s* uv() const noexcept { return scheduler_->uv(); }
+
+  /// What the wrappers of handles and the layer above build on.
+  scheduler& core() const noexcept { return *scheduler_; }
+
+ protected:
+  explicit loop(intrusive_ptr<scheduler> s) noexcept;
+
+ private:
+  template <class F>
+  intrusive_ptr<detail::call_node> make_call(F&& f, const char* what) {
+    scheduler_->require_open(what);
+    using held = detail::call_of<std::decay_t<F>>;
+    return intrusive_ptr<detail::call_node>::adopt(
+        new (false) held(*scheduler_, false, std::forward<F>(f)));
+  }
+  /// The loop's own reference to a call, which run() or drop() gives back.
+  static detail::call_node* share(const intrusive_ptr<detail::call_node>& node) noexcept {
+    node->retain();
+    return node.get();
+  }
+  timer_handle arm(intrusive_ptr<detail::call_node> node, std::uint64_t deadline) noexcept {
+    scheduler_->arm(*share(node), deadline);
+    return {std::move(node), to_time(deadline)};
+  }
+  void post_threadsafe(detail::call_node* node);
+
+  static time_point to_time(std::uint64_t ns) noexcept {
+    return time_point(duration(static_cast<std::int64_t>(ns)));
+  }
+  static std::uint64_t to_ns(time_point t) noexcept {
+    const auto ns = std::chrono::duration_cast<duration>(t.time_since_epoch()).count();
+    return ns > 0 ? static_cast<std::uint64_t>(ns) : 0;
+  }
+
+  intrusive_ptr<scheduler> scheduler_;
+};
+
+}  // namespace sheaf::runtime

@@ -1,0 +1,239 @@
+#pragma once
+
+#include <sheaf/runtime/exception_context.hpp>
+#include <sheaf/runtime/frame_pool.hpp>
+#include <sheaf/runtime/ready_queue.hpp>
+#include <sheaf/runtime/timing_wheel.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+struct uv_loop_s;
+
+namespace sheaf::runtime {
+
+class loop;
+class scheduler;
+class trace_recorder;
+
+namespace detail {
+struct loop_handles;
+// The scheduler whose callbacks run on this thread now.
+extern constinit thread_local scheduler* this_thread_scheduler
+    __attribute__((tls_model("initial-exec")));
+
+/// Makes `s` the current one of this thread for the scope's time.
+class current_scope {
+ public:
+  explicit current_scope(scheduler& s) noexcept
+      : before_(std::exchange(this_thread_scheduler, &s)) {}
+  current_scope(const current_scope&) = delete;
+  current_scope& operator=(const current_scope&) = delete;
+  ~current_scope() { this_thread_scheduler = before_; }
+
+ private:
+  scheduler* before_;
+};
+
+/// A libuv handle of ours in its loop's list, so that the loop can close it.
+class handle_link {
+ public:
+  virtual void close() noexcept = 0;
+
+ protected:
+  handle_link() = default;
+  ~handle_link() = default;
+  void unlink() noexcept {
+    prev_->next_ = next_;
+    next_->prev_ = prev_;
+    prev_ = next_ = this;
+  }
+
+ private:
+  friend class runtime::scheduler;
+  handle_link* prev_ = this;
+  handle_link* next_ = this;
+};
+}  // namespace detail
+
+/// Where a loop takes its time from.
+enum class clock_kind {
+  real,     ///< uv_hrtime
+  manual,   ///< stands still until advance()
+  virtual_  ///< jumps to the next deadline when nothing else can happen
+};
+
+/// How long the ready queue may run before the loop polls for I/O again: whichever comes
+/// first. A batch is never cut, so {1, 0} is asyncio's rule exactly: one batch, one poll.
+struct batch_budget {
+  std::size_t resumes = 1024;
+  std::chrono::nanoseconds time = std::chrono::microseconds(200);
+};
+
+/// The heart of a loop: the ready queue, the timing wheel, the clock, and the three libuv
+/// handles that drive them (an idle, a timer, an async).
+///
+/// Lives on the heap and is counted, since a future may be kept longer than its loop: what
+/// then asks it for work gets an error, not a dangling pointer. The owner is `loop`.
+///
+/// Order: one FIFO queue for all; one batch is what was ready when it began. Timers that are
+/// due are queued before a batch is cut. Thread: its loop's, but for post_threadsafe().
+class scheduler {
+ public:
+  /// Runs in `host`, or in a libuv loop of its own if that is null.
+  scheduler(uv_loop_s* host, clock_kind clock, const void* layer = nullptr);
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  /// The one that runs on this thread now, or null.
+  static scheduler* current() noexcept { return detail::this_thread_scheduler; }
+
+  void retain() noexcept { ++references_; }
+  void release() noexcept {
+    if (--references_ == 0) delete this;
+  }
+
+  /// Queues `n` for the next batch.
+  void post(ready_node& n) noexcept {
+    ready_.push(n);
+    if (!awake_) [[unlikely]] wake();
+  }
+
+  /// Queues `n` from any thread; false when the loop is closed.
+  bool post_threadsafe(ready_node& n);
+
+  void arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
+    wheel_.arm(n, deadline_ns);
+    if (!draining_) [[unlikely]] rearm();
+  }
+  void disarm(timer_node& n) noexcept {
+    wheel_.remove(n);
+    if (!draining_) [[unlikely]] rearm();
+  }
+  /// `delay_ns` from now; what is not positive is due in the next batch.
+  void arm_after(timer_node& n, std::int64_t delay_ns) noexcept { arm(n, after(delay_ns)); }
+  std::uint64_t after(std::int64_t delay_ns) const noexcept;
+
+  /// Nanoseconds of the loop's clock, read now.
+  std::uint64_t now() const noexcept;
+  clock_kind clock() const noexcept { return clock_; }
+  void advance(std::chrono::nanoseconds by);  // of a manual clock
+
+  enum class end { stopped, blocked };
+  /// Runs until stop() or until nothing can happen any more. Rethrows a system_exit.
+  end drive();
+  /// Runs what can run now and polls once without blocking; true while more is to come.
+  bool turn();
+  void stop() noexcept;
+  void close();
+
+  bool running() const noexcept { return running_; }
+  bool closed() const noexcept { return closed_; }
+  bool borrowed() const noexcept { return borrowed_; }
+  uv_loop_s* uv() const noexcept { return uv_; }
+  void set_budget(batch_budget b) noexcept { budget_ = b; }
+  /// Batches run so far.
+  std::uint64_t ticks() const noexcept { return ticks_; }
+  std::size_t timers() const noexcept { return wheel_.size(); }
+  std::uint64_t next_deadline() const noexcept { return wheel_.earliest(); }
+
+  /// Throws invalid_state once closed; `what` is the call that was made.
+  void require_open(const char* what) const;
+
+  /// An exception left a callback: a system_exit leaves run(), all else is reported.
+  void fail(const char* what, std::exception_ptr e) noexcept;
+
+  /// Registers a handle to be closed with the loop.
+  void add(detail::handle_link& h) noexcept;
+
+  /// Ends run() at once with `e`: the rest of the batch stays queued.
+  void leave_with(std::exception_ptr e) noexcept;
+
+  /// To the handler, or to stderr. An error in the handler goes to stderr, with the first.
+  void report(const exception_context& what) noexcept;
+  exception_handler& handler() noexcept { return handler_; }
+  std::uint64_t reports() const noexcept { return reports_; }
+
+  /// While held, the loop waits for other threads: a job of a thread pool is under way.
+  void expect_threads(int change) noexcept;
+
+  /// Marks a scheduler that a layer above has derived from; null for the runtime's own.
+  const void* layer() const noexcept { return layer_; }
+
+  /// The loop object that owns this; null once that is gone.
+  loop* facade() const noexcept { return facade_; }
+  void set_facade(loop* l) noexcept { facade_ = l; }
+
+  trace_recorder* trace() const noexcept { return trace_; }
+  void set_trace(trace_recorder* t) noexcept { trace_ = t; }
+
+ protected:
+  virtual ~scheduler();
+
+  /// First thing of close(), while the loop still works: end what runs on it.
+  virtual void end_activities() noexcept {}
+  /// Then, when nothing is queued and nothing can be any more: destroy what did not end.
+  virtual void abandon_activities() noexcept {}
+  /// One turn that may block in the poll; false when nothing can happen any more.
+  bool blocking_turn() noexcept;
+
+ private:
+  friend struct detail::loop_handles;
+
+  void wake() noexcept;
+  void drain() noexcept;
+  void run_batch(ready_node* batch) noexcept;
+  bool over_budget(std::size_t from, std::uint64_t until) noexcept;
+  void rearm() noexcept;
+  void take_inbox() noexcept;
+  bool jump() noexcept;
+  bool wait_for_threads() noexcept;
+  void run_uv() noexcept;
+  void drop_queued() noexcept;
+  void on_timer() noexcept;
+
+  // Hot: touched by every resume.
+  ready_queue ready_;
+  ready_node* batch_ = nullptr;  // what is left of the batch under way
+  trace_recorder* trace_ = nullptr;
+  std::uint64_t batch_now_ = 0;  // the time that due timers are measured against
+  std::size_t resumed_ = 0;
+  std::uint64_t ticks_ = 0;
+  clock_kind clock_;
+  bool awake_ = false;     // the idle handle is on
+  bool draining_ = false;  // inside drain(), which re-arms the timer at its end
+  bool leaving_ = false;   // leave_with() was called
+  bool stop_ = false;
+  bool running_ = false;
+  bool closed_ = false;
+  bool borrowed_;
+
+  std::uint64_t references_ = 1;
+  std::uint64_t fake_now_;
+  std::uint64_t armed_ = timing_wheel::never;  // what the uv_timer_t is set to
+  batch_budget budget_;
+  timing_wheel wheel_;
+  detail::loop_handles* handles_;
+  uv_loop_s* uv_;
+  loop* facade_ = nullptr;
+  const void* layer_;
+  std::exception_ptr leave_with_;
+  exception_handler handler_;
+  std::uint64_t reports_ = 0;
+  int expected_threads_ = 0;
+  struct handle_list final : detail::handle_link {
+    void close() noexcept override {}
+  };
+  handle_list open_handles_;
+
+  std::mutex inbox_lock_;
+  ready_queue inbox_;         // guarded by inbox_lock_
+  bool inbox_closed_ = false;  // guarded by inbox_lock_
+};
+
+}  // namespace sheaf::runtime

@@ -1,0 +1,68 @@
+#include <sheaf/runtime/thread_census.hpp>
+#include <sheaf/runtime/thread_pool.hpp>
+
+#include <algorithm>
+#include <system_error>
+
+namespace sheaf::runtime {
+
+std::size_t thread_pool::default_size() noexcept {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  return std::min<std::size_t>(cores + 4, 32);
+}
+
+void thread_pool::start_thread() {
+  try {
+    threads_.emplace_back([this] { serve(); });
+    count_pool_threads(+1);
+  } catch (const std::system_error&) {
+    if (threads_.empty()) throw;  // the threads that there are will get to it
+  }
+}
+
+void thread_pool::submit(pool_job& job) {
+  bool thread_needed;
+  {
+    const std::lock_guard hold(lock_);
+    thread_needed = waiting_jobs_ + 1 > idle_threads_;
+  }
+  if (thread_needed && threads_.size() < most_) start_thread();
+  {
+    const std::lock_guard hold(lock_);
+    jobs_.push(job);
+    ++waiting_jobs_;
+  }
+  work_.notify_one();
+  scheduler_.expect_threads(+1);
+}
+
+void thread_pool::serve() noexcept {
+  std::unique_lock hold(lock_);
+  for (;;) {
+    ++idle_threads_;
+    work_.wait(hold, [this] { return waiting_jobs_ > 0 || closing_; });
+    --idle_threads_;
+    if (waiting_jobs_ == 0) return;
+    auto& job = static_cast<pool_job&>(*jobs_.pop());
+    --waiting_jobs_;
+    hold.unlock();
+    job.execute();
+    // The loop outlives its pool, so it takes the job; and closes its inbox only later.
+    scheduler_.post_threadsafe(job);
+    hold.lock();
+  }
+}
+
+void thread_pool::join() noexcept {
+  {
+    const std::lock_guard hold(lock_);
+    closing_ = true;
+  }
+  work_.notify_all();
+  for (std::thread& t : threads_) t.join();
+  count_pool_threads(-static_cast<int>(threads_.size()));
+  threads_.clear();
+  closing_ = false;
+}
+
+}  // namespace sheaf::runtime
