@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Runs an example and compares its whole standard output: EXE EXPECTED_FILE [ARG...]."""
+"""Runs an example and compares its whole standard output and its exit status.
+
+run_example.py [--status N] EXE EXPECTED_FILE [ARG...]
+"""
 
 import difflib
 import subprocess
@@ -7,7 +10,10 @@ import sys
 
 
 def main():
-    exe, expected_file, *args = sys.argv[1:]
+    words, status = sys.argv[1:], 0
+    if words[0] == "--status":
+        status, words = int(words[1]), words[2:]
+    exe, expected_file, *args = words
     run = subprocess.run([exe, *args], stdout=subprocess.PIPE)
     with open(expected_file, "rb") as file:
         expected = file.read()
@@ -21,7 +27,7 @@ def main():
             )
         )
         return 1
-    if run.returncode != 0:
+    if run.returncode != status:
         print(f"the output is right, but it ended with {run.returncode}")
         return 1
     return 0

@@ -105,7 +105,7 @@ class [[nodiscard]] completion_stream {
   /// The next input that has completed, the very handle that went in; none at the end.
   /// Throws timeout_error once for each that did not make it in time. Any number of tasks
   /// may ask at once; one that is cancelled takes nothing with it.
-  [[nodiscard]] detail::next_wait<Handle> next() { return detail::next_wait<Handle>(state_); }
+  [[nodiscard]] detail::next_wait<Handle> next() { return detail::next_wait<Handle>(checked()); }
 
   class iterator {
    public:
@@ -131,10 +131,15 @@ class [[nodiscard]] completion_stream {
   };
 
   /// As many awaitables as there are inputs.
-  iterator begin() const { return {state_, 0}; }
-  iterator end() const { return {state_, state_->size()}; }
+  iterator begin() const { return {checked(), 0}; }
+  iterator end() const { return {checked(), state_->size()}; }
 
  private:
+  const detail::completion_ref& checked() const {
+    if (!state_) throw invalid_state("as_completed: this stream was moved from");
+    return state_;
+  }
+
   detail::completion_ref state_;
 };
 
@@ -154,14 +159,20 @@ auto as_completed(Range&& range, const as_completed_options& options = {}) {
   constexpr bool own = detail::is_coro_v<std::ranges::range_value_t<Range>>;
   std::vector<detail::completion_state::child> children;
   detail::loop_core* l = nullptr;
-  for (auto&& each : range) {
-    auto s = detail::to_state(detail::forward_element<Range>(each), l,
-                              detail::task_state::start_mode::queued);
-    if (s->marked()) continue;
-    s->mark(true);
-    children.push_back({{}, std::move(s), own});
+  try {
+    const detail::distinct_marks marks(children);
+    for (auto&& each : range) {
+      auto s = detail::to_state(detail::forward_element<Range>(each), l,
+                                detail::start_mode::joined);
+      if (s->marked()) continue;
+      s->mark(true);
+      children.push_back({{}, std::move(s), own});
+    }
+  } catch (...) {
+    // The children made so far must not run: they may refer to what is about to go.
+    for (auto& c : children) detail::discard_child(*c.state);
+    throw;
   }
-  for (auto& c : children) c.state->mark(false);
   return completion_stream<handle>(detail::completion_ref::adopt(new detail::completion_state(
       detail::loop_or_current(l), std::move(children), options.timeout_ns())));
 }

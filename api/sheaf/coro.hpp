@@ -112,7 +112,7 @@ class awaiting_promise : public promise_base {
 
   template <class A>
   decltype(auto) await_transform(
-      A&& a, std::source_location at = std::source_location::current()) {
+      A&& a, place_pointer at = __builtin_source_location()) {
     set_place(at);
     if constexpr (task_awaitable<A>) {
       return std::forward<A>(a).await_in_task();
@@ -121,6 +121,8 @@ class awaiting_promise : public promise_base {
                     "await a coro (as an rvalue: co_await f() or co_await std::move(c)), a "
                     "task, a future or another awaitable of sheaf; anything else is turned "
                     "into one with promise<T>");
+      static_assert(!std::is_lvalue_reference_v<A>,
+                    "this is awaited once, as an rvalue: co_await sleep(1s), each time anew");
       return awaiter_ref<std::remove_reference_t<A>>{a};
     }
   }

@@ -3,6 +3,7 @@
 #include <sheaf/detail/done_callback.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/future_wait.hpp>
+#include <sheaf/detail/in_context.hpp>
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/exceptions.hpp>
 #include <sheaf/fwd.hpp>
@@ -74,13 +75,16 @@ class [[nodiscard]] future {
   template <std::invocable<future> F>
   callback_id add_done_callback(F&& f) const {
     state().loop().require_open("add_done_callback");
-    using node = detail::done_callback_of<future, std::decay_t<F>>;
-    return callback_id{(new node(std::forward<F>(f)))->attach(state())};
+    using function = std::decay_t<F>;
+    if (detail::has_context()) [[unlikely]] {
+      return attach(detail::in_context<function>(state().loop(), std::forward<F>(f)));
+    }
+    return attach(function(std::forward<F>(f)));
   }
 
   /// Takes a callback back; gives how many were registered under that id: 1 or 0.
-  std::size_t remove_done_callback(callback_id id) const noexcept {
-    return detail::done_callback::remove(*state_, static_cast<std::uint64_t>(id));
+  std::size_t remove_done_callback(callback_id id) const {
+    return detail::done_callback::remove(state(), static_cast<std::uint64_t>(id));
   }
 
   /// A future of `f(value)`, or of `f(future)` if that is what `f` takes; a future, task or
@@ -113,6 +117,12 @@ class [[nodiscard]] future {
   }
 
  private:
+  template <class F>
+  callback_id attach(F f) const {
+    using node = detail::done_callback_of<future, F>;
+    return callback_id{(new node(std::move(f)))->attach(state())};
+  }
+
   detail::state_ref state_;
 };
 

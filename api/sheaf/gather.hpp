@@ -6,8 +6,9 @@
 #include <sheaf/outcome.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
-#include <limits>
+#include <memory>
 #include <ranges>
 #include <stdexcept>
 #include <tuple>
@@ -52,11 +53,18 @@ struct gather_rules {
   std::size_t limit = join_state::unlimited;
 
   gather_rules<true> with_exceptions() const { return {join_policy::return_exceptions, limit}; }
-  auto start_mode() const noexcept {
-    return limit == join_state::unlimited ? task_state::start_mode::queued
-                                                            : task_state::start_mode::deferred;
+  start_mode mode() const noexcept {
+    return limit == join_state::unlimited ? start_mode::joined
+                                          : start_mode::held;
   }
 };
+
+/// The value of a child; one that cannot be copied is given once.
+template <class T>
+T take_contribution(future_state& s) {
+  if constexpr (!std::is_copy_constructible_v<T>) s.require_value();
+  return take_value<T>(s, 1);
+}
 
 /// What one child contributes: its value, nothing, or how it ended.
 template <bool Exceptions, class T>
@@ -66,7 +74,7 @@ struct contribution {
     if constexpr (std::is_void_v<T>) {
       return {};
     } else {
-      return take_value<T>(s, 1);
+      return take_contribution<T>(s);
     }
   }
 };
@@ -79,7 +87,7 @@ struct contribution<true, T> {
     if constexpr (std::is_void_v<T>) {
       return type();
     } else {
-      return type(take_value<T>(s, 1));
+      return type(take_contribution<T>(s));
     }
   }
 };
@@ -95,26 +103,31 @@ class gather_range final
                                     std::vector<typename contribution<Exceptions, T>::type>>;
   using base = holding<result, join_state>;
 
-  gather_range(loop_core& l, gather_rules<Exceptions> rules, std::vector<join_link> links)
-      : base(l, rules.policy), links_(std::move(links)) {
-    this->begin(links_, rules.limit);
+  /// Children are added one by one, then begin() is called.
+  gather_range(loop_core& l, gather_rules<Exceptions> rules, std::size_t size)
+      : base(l, rules.policy), links_(new join_link[size]) {
+    this->set_links(links_.get());
   }
+  using base::add;
+  using base::begin;
 
  private:
-  ~gather_range() override = default;
+  ~gather_range() override { this->leave_children(); }
   void collect() override {
     if constexpr (!std::is_void_v<result>) {
       result all;
-      all.reserve(links_.size());
-      for (join_link& l : links_) {
-        all.push_back(contribution<Exceptions, T>::take(*l.child));
-        l.child = {};
+      all.reserve(this->size());
+      for (std::size_t i = 0; i < this->size(); ++i) {
+        future_state& c = this->child(i);
+        all.push_back(contribution<Exceptions, T>::take(c));
+        // Now, while it is in the cache; and children of coros are of a type we know.
+        if (child_of_call(c)) this->template release_child<task_of<T>>(i);
       }
       this->emplace(std::move(all));
     }
   }
 
-  std::vector<join_link> links_;
+  const std::unique_ptr<join_link[]> links_;
 };
 
 /// gather() of a pack: a tuple of the contributions.
@@ -125,49 +138,79 @@ class gather_pack final
   using result = std::tuple<typename contribution<Exceptions, Ts>::type...>;
   using base = holding<result, join_state>;
 
-  gather_pack(loop_core& l, gather_rules<Exceptions> rules,
-              std::array<state_ref, sizeof...(Ts)> children)
-      : base(l, rules.policy) {
-    for (std::size_t i = 0; i < children.size(); ++i) links_[i].child = std::move(children[i]);
-    this->begin(links_, rules.limit);
+  gather_pack(loop_core& l, gather_rules<Exceptions> rules) : base(l, rules.policy) {
+    this->set_links(links_.data());
   }
+  using base::add;
+  using base::begin;
 
  private:
-  ~gather_pack() override = default;
+  ~gather_pack() override { this->leave_children(); }
   void collect() override { collect(std::index_sequence_for<Ts...>()); }
   template <std::size_t... I>
   void collect(std::index_sequence<I...>) {
-    this->emplace(result{contribution<Exceptions, Ts>::take(*links_[I].child)...});
+    this->emplace(result{contribution<Exceptions, Ts>::take(this->child(I))...});
   }
 
   std::array<join_link, sizeof...(Ts)> links_;
 };
 
+/// A range whose size is known, or one that is read into a vector first: the links of a join
+/// must not move.
+template <class Range>
+decltype(auto) with_size(Range&& range) {
+  if constexpr (std::ranges::sized_range<Range>) {
+    return static_cast<Range&&>(range);
+  } else {
+    std::vector<std::ranges::range_value_t<Range>> all;
+    for (auto&& each : range) all.push_back(forward_element<Range>(each));
+    return all;
+  }
+}
+
+/// What may stand among the arguments of gather().
+template <class A>
+concept gather_argument =
+    awaitable_argument<A> || awaitable_range<A> || std::same_as<std::remove_cvref_t<A>, limit> ||
+    std::same_as<std::remove_cvref_t<A>, leave_running_t> ||
+    std::same_as<std::remove_cvref_t<A>, return_exceptions_t>;
+
 template <bool Exceptions, awaitable_range Range>
 auto gather_with(gather_rules<Exceptions> rules, Range&& range) {
-  using T = awaited_t<std::ranges::range_value_t<Range>>;
-  using join = gather_range<Exceptions, T>;
-  const auto mode = rules.start_mode();
-  std::vector<join_link> links;
-  if constexpr (std::ranges::sized_range<Range>) links.reserve(std::ranges::size(range));
-  loop_core* l = nullptr;
-  for (auto&& each : range) {
-    links.push_back({{}, to_state(forward_element<Range>(each), l, mode)});
+  if constexpr (!std::ranges::sized_range<Range>) {
+    return gather_with(rules, with_size(std::forward<Range>(range)));
+  } else {
+    using join = gather_range<Exceptions, awaited_t<std::ranges::range_value_t<Range>>>;
+    const auto mode = rules.mode();
+    loop_core* l = loop_of_first(range);
+    const auto state = runtime::intrusive_ptr<join>::adopt(
+        new join(*l, rules, static_cast<std::size_t>(std::ranges::size(range))));
+    for (auto&& each : range) state->add(to_state(forward_element<Range>(each), l, mode));
+    state->begin(rules.limit);
+    return future<typename join::result>(state_ref::share(state.get()));
   }
-  return future<typename join::result>(
-      state_ref::adopt(new join(loop_or_current(l), rules, std::move(links))));
+}
+
+template <bool Exceptions>
+auto gather_with(gather_rules<Exceptions> rules) {
+  using join = gather_pack<Exceptions>;
+  const auto state =
+      runtime::intrusive_ptr<join>::adopt(new join(loop_or_current(nullptr), rules));
+  state->begin(rules.limit);
+  return future<typename join::result>(state_ref::share(state.get()));
 }
 
 template <bool Exceptions, class... Aws>
-  requires(awaitable_argument<Aws> && ...)
+  requires(sizeof...(Aws) > 0 && (awaitable_argument<Aws> && ...))
 auto gather_with(gather_rules<Exceptions> rules, Aws&&... aws) {
   using join = gather_pack<Exceptions, awaited_t<Aws>...>;
-  const auto mode = rules.start_mode();
-  loop_core* l = nullptr;
-  // Braces: the children are made, and so start, in the order of the arguments.
-  std::array<state_ref, sizeof...(Aws)> children{to_state(std::forward<Aws>(aws), l, mode)...};
-  return future<typename join::result>(
-      state_ref::adopt(new join(loop_or_current(l), rules, std::move(children))));
+  loop_core* l = loop_of(aws...);
+  const auto state = runtime::intrusive_ptr<join>::adopt(new join(*l, rules));
+  const auto mode = rules.mode();
+  // In the order of the arguments; so they start.
+  (state->add(to_state(std::forward<Aws>(aws), l, mode)), ...);
+  state->begin(rules.limit);
+  return future<typename join::result>(state_ref::share(state.get()));
 }
 
 template <bool Exceptions, class... Rest>
@@ -203,6 +246,7 @@ auto gather_with(gather_rules<Exceptions> rules, limit most, Rest&&... rest) {
 /// the children's handles. A child that is cancelled is a failure. Cancelling the future
 /// cancels every child, and it ends when all have. Cost: one block, 32 bytes a child.
 template <class... Args>
+  requires(detail::gather_argument<Args> && ...)
 auto gather(Args&&... args) {
   return detail::gather_with(detail::gather_rules<false>(), std::forward<Args>(args)...);
 }

@@ -81,6 +81,9 @@ std::vector<any_task> loop::all_tasks() const {
 
 void loop::require_idle() const {
   core().require_open("run_until_complete");
+  if (core().borrowed()) {
+    throw invalid_state("run_until_complete: a borrowed loop is run by its host");
+  }
   if (core().running() || has_current()) {
     throw invalid_state(
         "run_until_complete: a loop is running on this thread already; co_await instead");

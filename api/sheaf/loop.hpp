@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/in_context.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/loop_options.hpp>
 #include <sheaf/promise.hpp>
@@ -12,6 +13,9 @@
 #include <utility>
 
 namespace sheaf {
+
+using runtime::call_handle;
+using runtime::timer_handle;
 
 /// The event loop: callbacks and timers (runtime::loop), and tasks.
 ///
@@ -27,6 +31,27 @@ class loop : public runtime::loop {
   /// The loop that runs on this thread; throws invalid_state if none does.
   static loop& current();
 
+  // As the runtime's, and the callback runs in a copy of the context that is current here.
+  template <std::invocable F>
+  runtime::call_handle call_soon(F&& f) {
+    if (!detail::has_context()) [[likely]] return runtime::loop::call_soon(std::forward<F>(f));
+    return runtime::loop::call_soon(with_context(std::forward<F>(f)));
+  }
+  template <std::invocable F>
+  runtime::timer_handle call_later(duration delay, F&& f) {
+    if (!detail::has_context()) [[likely]] {
+      return runtime::loop::call_later(delay, std::forward<F>(f));
+    }
+    return runtime::loop::call_later(delay, with_context(std::forward<F>(f)));
+  }
+  template <std::invocable F>
+  runtime::timer_handle call_at(time_point when, F&& f) {
+    if (!detail::has_context()) [[likely]] {
+      return runtime::loop::call_at(when, std::forward<F>(f));
+    }
+    return runtime::loop::call_at(when, with_context(std::forward<F>(f)));
+  }
+
   /// create_task() for where no loop runs: before run(), or in the host of a borrowed loop.
   template <class T>
   task<T> create_task(coro<T> c, const task_options& options = {},
@@ -40,8 +65,13 @@ class loop : public runtime::loop {
   template <class T>
   T run_until_complete(coro<T> what,
                        std::source_location at = std::source_location::current()) {
+    return run_until_complete(std::move(what), task_options(), at);
+  }
+  template <class T>
+  T run_until_complete(coro<T> what, const task_options& options,
+                       std::source_location at = std::source_location::current()) {
     require_idle();
-    return run_until_complete(create_task(std::move(what), {}, at));
+    return run_until_complete(create_task(std::move(what), options, at));
   }
   template <class T>
   T run_until_complete(future<T> what) {
@@ -76,6 +106,10 @@ class loop : public runtime::loop {
   }
 
  private:
+  template <class F>
+  auto with_context(F&& f) const {
+    return detail::in_context<std::decay_t<F>>(tasks(), std::forward<F>(f));
+  }
   void trace_as_environment_says();
   void require_idle() const;
   void drive_until(detail::future_state& s);

@@ -82,7 +82,9 @@ class promise {
       : state_(detail::state_ref::adopt(new detail::promised<T>(l))) {
     l.require_open("promise");
   }
-  void cancel_as(const detail::future_state& from) { state()->settle_like(from); }
+  void cancel_as(const detail::cancel_ref& cause) {
+    if (!state()->done()) state_->settle_cancelled(cause);
+  }
 
  private:
   const detail::state_ref& state() const {
@@ -104,7 +106,7 @@ class promise {
     if (!state_ || state_->done()) return;
     // Not reported if nobody awaits it: that it is broken says nothing went wrong here.
     state_->mark_retrieved();
-    if (state_->references() > 1) {
+    if (state_->references() > 1 || state_->watched()) {
       state_->settle_error(std::make_exception_ptr(broken_promise()));
     }
   }

@@ -8,7 +8,8 @@ namespace sheaf {
 std::unique_ptr<loop> run_options::make_loop() const {
   auto l = factory_ ? factory_() : std::make_unique<loop>(loop_);
   if (!l) throw invalid_state("run: the loop factory gave no loop");
-  if (!trace_.empty()) l->tasks().start_trace(trace_);
+  // SHEAF_TRACE, which asks for every loop, goes before.
+  if (!trace_.empty() && !l->tasks().trace()) l->tasks().start_trace(trace_);
   return l;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/context_var.hpp>
 #include <sheaf/loop.hpp>
 
 #include <filesystem>
@@ -54,7 +55,7 @@ class run_options {
 ///     r.run(serve());
 ///
 /// The loop is made by the first run() or get_loop() and kept. Tasks left by one run stay
-/// pending and go on in the next. Destroying or closing it cancels and awaits them, joins
+/// pending and go on in the next; all run in one context. Destroying or closing it cancels and awaits them, joins
 /// the threads of to_thread(), and closes the loop.
 class runner {
  public:
@@ -69,7 +70,7 @@ class runner {
   template <class T>
   T run(coro<T> main, std::source_location at = std::source_location::current()) {
     loop& l = open("run");
-    return l.run_until_complete(std::move(main), at);
+    return l.run_until_complete(std::move(main), task_options().context(context_), at);
   }
 
   loop& get_loop() { return open("get_loop"); }
@@ -83,6 +84,7 @@ class runner {
 
   run_options options_;
   std::unique_ptr<loop> loop_;
+  context context_ = copy_context();  // of all its runs
   bool closed_ = false;
 };
 

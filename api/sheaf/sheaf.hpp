@@ -3,6 +3,7 @@
 // Everything. A library includes by feature instead: <sheaf/gather.hpp>.
 #include <sheaf/as_completed.hpp>
 #include <sheaf/as_outcome.hpp>
+#include <sheaf/context_var.hpp>
 #include <sheaf/coro.hpp>
 #include <sheaf/exceptions.hpp>
 #include <sheaf/future.hpp>
@@ -14,4 +15,5 @@
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 #include <sheaf/to_thread.hpp>
+#include <sheaf/trace.hpp>
 #include <sheaf/wait.hpp>

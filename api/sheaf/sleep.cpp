@@ -23,7 +23,7 @@ bool sleep_wait::cancel(const cancel_ref&) noexcept {
 // that the task waits for it no longer.
 void sleep_wait::interrupt() noexcept {
   leave_wheel();
-  task_->wake_cancelled();
+  task().wake_cancelled();
 }
 
 }  // namespace sheaf::detail

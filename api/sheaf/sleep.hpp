@@ -40,7 +40,7 @@ class sleep_wait : public runtime::timer_node, public suspension {
   static sleep_wait until(std::int64_t ns) noexcept { return sleep_wait(~(ns > 0 ? ns : 0)); }
 
   /// Before it is awaited it is only a time, and can be moved.
-  sleep_wait(sleep_wait&& other) noexcept : timer_node(), suspension(), time_(other.time_) {}
+  sleep_wait(sleep_wait&& other) noexcept : sleep_wait(other.time()) {}
   ~sleep_wait() { leave_wheel(); }
 
   bool await_ready() const noexcept { return false; }
@@ -48,36 +48,39 @@ class sleep_wait : public runtime::timer_node, public suspension {
   void await_suspend(std::coroutine_handle<Promise> h) noexcept {
     begin(*h.promise().task());
   }
-  void await_resume() { task_->throw_if_interrupted(); }
+  void await_resume() { task().throw_if_interrupted(); }
 
   // Due: the task is queued one batch later, as a future's callback would.
   void run() noexcept final {
-    if (task_->waiting_on() == this) task_->wake();
+    if (task().waiting_on() == this) task().wake();
   }
+  void prefetch() const noexcept final { task().prefetch_state(); }
   bool cancel(const cancel_ref&) noexcept final;
   void interrupt() noexcept final;
   const char* kind() const noexcept final { return "sleep"; }
-  std::uint64_t object() const noexcept final { return deadline(); }
+  std::uint64_t object() const noexcept final { return armed() ? deadline() : 0; }
 
  private:
   void begin(task_state& t) noexcept {
-    const std::int64_t time = time_;
-    task_ = &t;
+    const std::int64_t time = this->time();
+    owner_ = &t;
     if (time == 0) return t.yield();
     auto& l = t.loop();
     l.arm(*this, time < 0 ? static_cast<std::uint64_t>(~time) : l.after(time));
     t.suspended_on(*this);
   }
   void leave_wheel() noexcept {
-    if (armed()) task_->loop().disarm(*this);
+    if (armed()) task().loop().disarm(*this);
   }
 
-  explicit sleep_wait(std::int64_t time) noexcept : time_(time) {}
+  // Until it begins owner_ is no pointer but the time: a delay, 0 to yield, or ~deadline.
+  explicit sleep_wait(std::int64_t time) noexcept {
+    owner_ = reinterpret_cast<void*>(static_cast<std::intptr_t>(time));
+  }
+  std::int64_t time() const noexcept { return reinterpret_cast<std::intptr_t>(owner_); }
+  task_state& task() const noexcept { return *static_cast<task_state*>(owner_); }
 
-  union {
-    std::int64_t time_;  // until it begins: a delay, 0 to yield, ~deadline if negative
-    task_state* task_;   // from then on
-  };
+  void* owner_;
 };
 
 /// sleep(d, value): gives the value when it is over.

@@ -21,14 +21,19 @@ namespace detail {
 
 task_options effective(const loop_core& l, const task_options& wish) {
   task_options options = wish;
-  if (l.factory) l.factory(options);
+  if (const auto factory = l.factory) factory(options);  // a copy: it may replace itself
   return options;
 }
 
-void apply(task_state& t, const task_options& options) noexcept {
+void apply(task_state& t, const task_options& options) {
+  if (options.given_context()) {
+    t.run_in(options.given_context()->state());
+  } else if (!t.loop().current_task()) {
+    t.inherit_context();  // the thread's own
+  }
   if (!options.name().empty()) t.set_name(options.name());
   t.trace_named();
-  options.is_eager() ? t.start_eagerly() : t.start();
+  options.is_eager() && runtime::scheduler::current() == &t.loop() ? t.start_eagerly() : t.start();
 }
 
 }  // namespace detail

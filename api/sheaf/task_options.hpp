@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sheaf/context_var.hpp>
+
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,12 +27,21 @@ class task_options {
   }
   task_options&& eager_start(bool on = true) && { return std::move(eager_start(on)); }
 
+  /// Runs the task in `c` itself, in place of a copy of its creator's context.
+  task_options& context(sheaf::context c) & {
+    context_ = std::move(c);
+    return *this;
+  }
+  task_options&& context(sheaf::context c) && { return std::move(context(std::move(c))); }
+
+  const std::optional<sheaf::context>& given_context() const noexcept { return context_; }
   const std::string& name() const noexcept { return name_; }
   bool is_eager() const noexcept { return eager_; }
 
  private:
   std::string name_;
   bool eager_ = false;
+  std::optional<sheaf::context> context_;
 };
 
 }  // namespace sheaf

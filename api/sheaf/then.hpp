@@ -92,11 +92,13 @@ auto future<T>::then(F&& f) const {
     if (to.done()) return;
     if constexpr (detail::takes_value<function&, T>::value) {
       if (from.state().status() == detail::future_status::cancelled) {
-        return to.cancel_as(from.state());
+        return to.cancel_as(from.state().cause());
       }
     }
     try {
       detail::continue_into<T>(to, f, from);
+    } catch (const sheaf::cancelled& c) {
+      to.cancel_as(c.cause());
     } catch (...) {
       to.try_set_exception(std::current_exception());
     }

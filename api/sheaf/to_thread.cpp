@@ -3,6 +3,7 @@
 namespace sheaf::detail {
 
 void thread_call::execute() noexcept {
+  if (withdrawn_) return;
   try {
     call();
   } catch (...) {
@@ -10,9 +11,13 @@ void thread_call::execute() noexcept {
   }
 }
 
+void thread_call::leave() noexcept {
+  result_->unwatch(watch_);
+  result_->loop().expect_threads(-1);
+}
+
 void thread_call::run() noexcept {
-  loop_core& l = result_->loop();
-  l.expect_threads(-1);
+  leave();
   if (!result_->done()) {
     try {
       error_ ? result_->settle_error(std::move(error_)) : deliver(*result_);
@@ -24,7 +29,8 @@ void thread_call::run() noexcept {
 }
 
 void thread_call::drop() noexcept {
-  result_->loop().expect_threads(-1);
+  leave();
+  if (!result_->done()) result_->settle_cancelled({});
   delete this;
 }
 

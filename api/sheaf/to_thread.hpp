@@ -5,6 +5,7 @@
 #include <sheaf/future.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -26,13 +27,30 @@ class thread_call : public runtime::pool_job {
   void drop() noexcept final;
 
  protected:
-  explicit thread_call(state_ref result) noexcept : result_(std::move(result)) {}
+  explicit thread_call(state_ref result) noexcept : result_(std::move(result)) {
+    result_->watch(watch_, withdrawn_);
+  }
   virtual ~thread_call() = default;
   virtual void call() = 0;               // on the thread
   virtual void deliver(future_state&) = 0;  // on the loop, after a call that did not throw
 
  private:
+  /// Set when the future is cancelled: a call that has not begun by then is not made.
+  class withdrawal final : public observer {
+   public:
+    void settled(watcher&) noexcept override { is_ = true; }
+    void run() noexcept override {}
+    explicit operator bool() const noexcept { return is_; }
+
+   private:
+    std::atomic<bool> is_ = false;
+  };
+
+  void leave() noexcept;
+
   state_ref result_;
+  withdrawal withdrawn_;
+  watcher watch_;
   std::exception_ptr error_;
 };
 
@@ -84,8 +102,8 @@ void submit_to_pool(loop_core& l, runtime::pool_job* job);
 /// Function and arguments are copied or moved in, and destroyed on the thread; pass
 /// references with std::ref and keep what they refer to until it has ended. Order: calls
 /// begin in the order they were made. Failure: what `fn` throws comes out of the await.
-/// Cancelling the future drops the result; a call under way goes on to its end, and the
-/// loop's close waits for it. Cost: a block, and a wake-up of the loop.
+/// Cancelling the future drops the result; a call that has not begun is not made, one under
+/// way goes on to its end, and the loop's close waits for it. Cost: a block, and a wake-up of the loop.
 template <class F, class... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto to_thread(F&& fn, Args&&... args) {

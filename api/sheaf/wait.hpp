@@ -99,12 +99,14 @@ class [[nodiscard]] wait_request {
 template <class Handle, class Range>
 std::vector<Handle> distinct(Range&& range) {
   std::vector<Handle> all;
-  for (auto&& each : range) {
-    if (each.state().marked()) continue;
-    each.state().mark(true);
-    all.push_back(forward_element<Range>(each));
+  {
+    const distinct_marks marks(all);
+    for (auto&& each : range) {
+      if (each.state().marked()) continue;
+      each.state().mark(true);
+      all.push_back(forward_element<Range>(each));
+    }
   }
-  for (const Handle& h : all) h.state().mark(false);
   return all;
 }
 

@@ -66,22 +66,78 @@ inline loop_core& loop_or_current(loop_core* l) {
   return l ? *l : loop_core::current("gather, wait or as_completed");
 }
 
+/// The loop of a range's first future, or the one that runs here.
+template <class Range>
+loop_core* loop_of_first(Range& range) {
+  if constexpr (!is_coro_v<std::ranges::range_value_t<Range>>) {
+    for (auto&& each : range) return &each.state().loop();
+  }
+  return &loop_or_current(nullptr);
+}
+
+/// Ends a child that a combinator made and that has not begun; leaves all else alone.
+void discard_child(future_state& child) noexcept;
+
 /// All arguments must be of one loop; `l` is the loop so far, null before the first.
 void require_same_loop(loop_core*& l, const future_state& s);
 
+/// A child whose options the loop's task factory has seen. It starts as the combinator says.
+template <class T>
+state_ref make_child(loop_core& l, coro<T>&& c, start_mode mode) {
+  const task_options options = effective(l, {});
+  auto t = make_task(l, std::move(c), std::source_location(), mode);
+  if (!options.name().empty()) t.set_name(options.name());
+  return t.checked();
+}
+
+/// The loop of the first future among the arguments, or the one that runs here.
+template <class First, class... Rest>
+loop_core* loop_of(const First& first, const Rest&... rest) {
+  if constexpr (!is_coro_v<First>) {
+    return &first.state().loop();
+  } else if constexpr (sizeof...(Rest) > 0) {
+    return loop_of(rest...);
+  } else {
+    return &loop_or_current(nullptr);
+  }
+}
+
 /// The state of a task or future, or of the task that a coro becomes by this call.
 template <class A>
-state_ref to_state(A&& a, loop_core*& l, task_state::start_mode mode) {
+[[gnu::always_inline]] inline state_ref to_state(A&& a, loop_core*& l, start_mode mode) {
   if constexpr (is_coro_v<A>) {
     loop_core& here = loop_or_current(l);
     here.require_open("create_task");
-    auto t = make_task(here, std::forward<A>(a), std::source_location(), mode);
     l = &here;
-    return t.checked();
+    if (here.factory) [[unlikely]] return make_child(here, std::forward<A>(a), mode);
+    return make_task(here, std::forward<A>(a), std::source_location(), mode).checked();
   } else {
     require_same_loop(l, a.state());
     return a.checked();
   }
 }
+
+/// Tells who was given twice. The marks go with it, even if a later argument is refused.
+template <class Range>
+class distinct_marks {
+ public:
+  explicit distinct_marks(Range& of) noexcept : of_(of) {}
+  distinct_marks(const distinct_marks&) = delete;
+  distinct_marks& operator=(const distinct_marks&) = delete;
+  ~distinct_marks() {
+    for (auto& each : of_) state_of(each).mark(false);
+  }
+
+ private:
+  template <class E>
+  static future_state& state_of(E& each) noexcept {
+    if constexpr (requires { each.checked(); }) {
+      return each.state();
+    } else {
+      return *each.state;
+    }
+  }
+  Range& of_;
+};
 
 }  // namespace sheaf::detail

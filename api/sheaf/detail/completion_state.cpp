@@ -18,7 +18,10 @@ completion_state::completion_state(loop_core& l, std::vector<child> children,
     child& c = children_[i];
     c.state->done() ? arrived_.push_back(i) : c.state->watch(c.registration, *this);
   }
-  if (arrived_.size() < children_.size()) deadline_.start(l, timeout_ns);
+  if (timeout_ns && arrived_.size() < children_.size()) {
+    retain();  // the deadline's, while it is armed or queued
+    deadline_.start(l, timeout_ns);
+  }
 }
 
 completion_state::~completion_state() {
@@ -61,14 +64,14 @@ void completion_state::hand_out() noexcept {
     }
     const std::size_t i = arrived_.front();
     arrived_.pop_front();
-    if (--unclaimed_ == 0) deadline_.stop();
+    if (--unclaimed_ == 0) stop_deadline();
     w.wake(i);
   }
 }
 
 std::optional<std::size_t> completion_state::take() {
   if (unclaimed_ == 0) return std::nullopt;
-  if (--unclaimed_ == 0) deadline_.stop();
+  if (--unclaimed_ == 0) stop_deadline();
   if (arrived_.empty()) {
     throw timeout_error("as_completed: the time-out passed before all had completed");
   }
@@ -87,14 +90,21 @@ void completion_state::give_back(std::size_t i) noexcept {
 
 // What has completed by now is still delivered; all else becomes an error at its await, and
 // the children run on (ASC-5 to ASC-7).
+void completion_state::stop_deadline() noexcept {
+  if (!deadline_.armed()) return;
+  deadline_.stop();
+  release();
+}
+
 void completion_state::on_time() noexcept {
   timed_out_ = true;
   for (child& c : children_) c.state->unwatch(c.registration);
   post();
+  release();
 }
 
 void completion_state::abandon() noexcept {
-  deadline_.stop();
+  stop_deadline();
   const auto cause = cancel_ref::adopt(new cancel_cause(
       "as_completed was left before it ended", 0, std::source_location()));
   for (child& c : children_) {
@@ -119,11 +129,14 @@ completion_wait::~completion_wait() {
   if (waiting_) state_->leave(*this);
 }
 
-void completion_wait::begin(task_state& t) noexcept {
+bool completion_wait::begin(task_state& t) noexcept {
   task_ = &t;
+  other_loop_ = &state_->loop() != &t.loop();
+  if (other_loop_) return false;
   waiting_ = true;
   state_->enter(*this);
   t.suspended_on(*this);
+  return true;
 }
 
 void completion_wait::wake(std::optional<std::size_t> with) noexcept {
@@ -152,6 +165,7 @@ std::optional<std::size_t> completion_wait::next() {
       throw;
     }
   }
+  if (other_loop_) throw invalid_state("as_completed: the stream belongs to another loop");
   if (handed_) return handed_;
   return state_->take();
 }

@@ -59,6 +59,8 @@ class completion_state final : public observer, public runtime::pooled {
   void run() noexcept override;
   void drop() noexcept override;
   void on_time() noexcept;
+  void stop_deadline() noexcept;
+  void on_dropped() noexcept { release(); }
 
  private:
   ~completion_state();
@@ -91,8 +93,8 @@ class completion_wait : public suspension {
 
   bool await_ready() const noexcept { return state_->ready(); }
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> h) noexcept {
-    begin(*h.promise().task());
+  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    return begin(*h.promise().task());
   }
 
   bool cancel(const cancel_ref& cause) noexcept final;
@@ -109,12 +111,13 @@ class completion_wait : public suspension {
   completion_state& state() const noexcept { return *state_; }
 
  private:
-  void begin(task_state& t) noexcept;
+  bool begin(task_state& t) noexcept;
 
   completion_ref state_;
   task_state* task_ = nullptr;
   std::optional<std::size_t> handed_;
   bool waiting_ = false;
+  bool other_loop_ = false;
 };
 
 }  // namespace sheaf::detail

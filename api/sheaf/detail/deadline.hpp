@@ -28,6 +28,7 @@ class deadline final : public runtime::timer_node {
     if (armed()) loop_->disarm(*this);
   }
   void run() noexcept override { owner_.on_time(); }
+  void drop() noexcept override { owner_.on_dropped(); }
 
  private:
   Owner& owner_;

@@ -47,7 +47,8 @@ bool future_state::cancel(const cancel_ref& cause) noexcept {
 
 // The list is detached by now, and no observer registers or removes another from here, so
 // each is told exactly once (FUT-6, FUT-7).
-void future_state::notify(watcher* w) noexcept {
+void future_state::notify(loop_core& l, watcher* w) noexcept {
+  l.hold_drops();
   watcher* const last = w->prev;
   for (bool more = true; more;) {
     watcher* const next = w->next;
@@ -56,6 +57,7 @@ void future_state::notify(watcher* w) noexcept {
     w->who->settled(*w);
     w = next;
   }
+  l.let_drop();
 }
 
 void future_state::settle_like(const future_state& from) noexcept {

@@ -64,6 +64,13 @@ class future_state : public observer, public runtime::pooled {
     if (failed() && !retrieved_) [[unlikely]] report_unretrieved();
     delete this;
   }
+  /// release() by who knows the type, which is final: its destructor is inlined.
+  template <class Final>
+  void release_as() noexcept {
+    if (--references_ != 0) return;
+    if (failed() && !retrieved_) [[unlikely]] report_unretrieved();
+    delete static_cast<Final*>(this);
+  }
   std::uint32_t references() const noexcept { return references_; }
 
   loop_core& loop() const noexcept { return *loop_; }
@@ -71,6 +78,7 @@ class future_state : public observer, public runtime::pooled {
   bool done() const noexcept { return status_ != future_status::pending; }
   bool failed() const noexcept { return status_ == future_status::error; }
   bool is_task() const noexcept { return is_task_; }
+  bool being_cancelled() const noexcept { return being_cancelled_; }
 
   /// Asks for cancellation; false if it is done already, or refuses. The base settles at
   /// once; tasks and joins pass the request on.
@@ -99,6 +107,9 @@ class future_state : public observer, public runtime::pooled {
     }
     w.prev = nullptr;
   }
+
+  /// Whether somebody is registered, who may not hold a reference: a done callback.
+  bool watched() const noexcept { return watchers_ != nullptr; }
 
   // ---- settling: each once, and only while pending ----
   void settle_value() noexcept { settle(future_status::value); }
@@ -150,7 +161,10 @@ class future_state : public observer, public runtime::pooled {
   void run() noexcept override {}
 
  protected:
-  explicit future_state(loop_core& l) noexcept : loop_(&l) { l.retain(); }
+  explicit future_state(loop_core& l, bool is_task = false, std::uint32_t references = 1) noexcept
+      : references_(references), is_task_(is_task), loop_(&l) {
+    l.retain();
+  }
   virtual ~future_state() {
     if (watchers_) [[unlikely]] forsake_watchers();
     loop_->release();
@@ -160,11 +174,12 @@ class future_state : public observer, public runtime::pooled {
                                                reinterpret_cast<std::byte*>(this));
   }
   bool value_lives() const noexcept { return status_ == future_status::value; }
+  void prefetch_watcher() const noexcept { __builtin_prefetch(watchers_); }
   void settle(future_status s) noexcept {
     status_ = s;
     watcher* const first = std::exchange(watchers_, nullptr);
     if (!first) return;
-    if (first->next != first) [[unlikely]] return notify(first);
+    if (first->next != first) [[unlikely]] return notify(*loop_, first);
     first->prev = nullptr;
     first->who->settled(*first);
   }
@@ -176,19 +191,21 @@ class future_state : public observer, public runtime::pooled {
   cancel_ref cause_;  // of the last request while pending, then of the cancellation
 
  private:
-  static void notify(watcher* first) noexcept;
+  static void notify(loop_core& l, watcher* first) noexcept;
   void forsake_watchers() noexcept;
   void report_unretrieved() noexcept;
 
-  std::uint32_t references_ = 1;
+  std::uint32_t references_;
   std::uint16_t value_offset_ = 0;
 
  protected:
   future_status status_ = future_status::pending;
-  bool is_task_ : 1 = false;
+  bool is_task_ : 1;
   bool retrieved_ : 1 = false;
   bool taken_ : 1 = false;
   bool marked_ : 1 = false;
+  bool being_cancelled_ : 1 = false;  // a join's request is on its way to the children
+  unsigned char spare_ : 3 = 0;
 
  private:
   watcher* watchers_ = nullptr;  // circular; its prev is the last
@@ -210,7 +227,9 @@ class holding : public Base {
 
  protected:
   ~holding() override {
-    if (this->value_lives()) std::destroy_at(&value_);
+    if constexpr (!std::is_trivially_destructible_v<T>) {
+      if (this->value_lives()) std::destroy_at(&value_);
+    }
   }
   void discard_value() noexcept final { std::destroy_at(&value_); }
 

@@ -4,6 +4,7 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 
@@ -23,7 +24,10 @@ class future_wait : public suspension {
     return begin(*h.promise().task());
   }
 
-  bool cancel(const cancel_ref& cause) noexcept final { return state_->cancel(cause); }
+  bool cancel(const cancel_ref& cause) noexcept final {
+    if (state_->being_cancelled()) return interrupt(), true;  // a cycle: break it here
+    return state_->cancel(cause);
+  }
   void interrupt() noexcept final;
   task_state* awaited_task() const noexcept final {
     return state_->is_task() ? static_cast<task_state*>(state_.get()) : nullptr;
@@ -74,11 +78,19 @@ class future_ref_wait final : public future_wait {
   }
 };
 
+/// Whether T can be copied in earnest: a container says yes whatever it holds.
+template <class T>
+inline constexpr bool copyable = std::is_copy_constructible_v<T>;
+template <class T>
+  requires(std::ranges::range<T> && !std::is_same_v<std::ranges::range_value_t<T>, T>)
+inline constexpr bool copyable<T> =
+    std::is_copy_constructible_v<T> && copyable<std::ranges::range_value_t<T>>;
+
 /// Takes the value of a settled state: moved out if nobody else holds it or T cannot be
 /// copied, copied otherwise. `holders` is how many references the caller has itself.
 template <class T>
 T take_value(future_state& s, std::uint32_t holders) {
-  if constexpr (!std::is_copy_constructible_v<T>) {
+  if constexpr (!copyable<T>) {
     s.mark_taken();
     return std::move(s.value<T>());
   } else {

@@ -7,16 +7,16 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <span>
 #include <type_traits>
 #include <utility>
 
 namespace sheaf::detail {
 
-/// A child of a join, and the join's registration with it.
+/// A child of a join, and the join's registration with it. Holds a reference to the child
+/// from add() until the join has ended.
 struct join_link {
   watcher registration;
-  state_ref child;
+  future_state* child;
 };
 
 enum class join_policy : std::uint8_t {
@@ -40,6 +40,11 @@ class join_state : public future_state {
   std::uint64_t trace_id() const noexcept final { return id_; }
 
  protected:
+  ~join_state() override = default;
+  /// Lets go of the children of a join that could not be completed. For the destructor of
+  /// who has the links.
+  void leave_children() noexcept;
+
   template <bool>
   friend struct gather_rules;
 
@@ -48,28 +53,61 @@ class join_state : public future_state {
 
   static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
-  /// Registers with the children, whose links stay where they are; starts those that were
-  /// made deferred, `limit` at a time. Settles at once if all are done (GATHER-20).
-  void begin(std::span<join_link> links, std::size_t limit) noexcept;
+  /// Where the links are; add() fills them in order. They must not move from then on.
+  void set_links(join_link* links) noexcept { links_ = links; }
+
+  /// Takes over a reference to the next child.
+  void add(state_ref child) noexcept {
+    join_link& l = links_[size_++];
+    l.child = child.detach();
+    if (!l.child->done()) [[likely]] {
+      ++running_;
+      l.child->watch(l.registration, *this);
+    } else {
+      l.registration.prev = nullptr;
+      note(*l.child);
+    }
+  }
+
+  /// All children are there. Starts those that were made deferred, `limit` at a time, and
+  /// settles at once if all are done (GATHER-20).
+  void begin(std::size_t limit) noexcept;
+
+  /// Lets go of one child, whose type the caller knows.
+  template <class Task>
+  void release_child(std::size_t i) noexcept {
+    Task* const c = static_cast<Task*>(std::exchange(links_[i].child, nullptr));
+    c->template release_as<Task>();
+  }
+
+  std::size_t size() const noexcept { return size_; }
+  future_state& child(std::size_t i) const noexcept { return *links_[i].child; }
 
   /// Puts the result together from the children, which all have settled. May throw.
   virtual void collect() = 0;
 
  private:
-  void child_done(const join_link& l) noexcept;
+  void note(future_state& child) noexcept {
+    if (child.status() != future_status::value) [[unlikely]] note_failure(child);
+  }
+  void note_failure(future_state& child) noexcept;
+  void settled_unusually(future_state& child) noexcept;
   void start_next() noexcept;
+  static bool is_held(const future_state& c) noexcept;
   void queue() noexcept;
   void act_on_failure() noexcept;
   void finish() noexcept;
   void settle_as_failed() noexcept;
+  void release_children() noexcept;
   void trace_begin() noexcept;
   void trace_end() noexcept;
   bool tolerant() const noexcept { return policy_ == join_policy::return_exceptions; }
 
-  std::span<join_link> links_;
-  std::size_t running_ = 0;  // children that have not settled
-  std::size_t next_ = 0;     // the first that a limit may still hold back
-  const join_link* first_failure_ = nullptr;
+  join_link* links_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t running_ = 1;  // children that have not settled, and one until begin()
+  std::size_t held_back_ = 0;  // the last children, which a limit has not let start
+  future_state* first_failure_ = nullptr;
   join_policy policy_;
   bool queued_ = false;
   bool reacted_ = false;  // to the first failure

@@ -40,7 +40,9 @@ bool loop_core::cancel_all(const char* reason) noexcept {
   const auto cause =
       cancel_ref::adopt(new cancel_cause(reason, 0, std::source_location::current()));
   // cancel() runs no code of a task and ends none, so the list stays as it is meanwhile.
-  for (task_state* t = first_task(); t; t = task_after(*t)) t->cancel(cause);
+  for (task_state* t = first_task(); t; t = task_after(*t)) {
+    if (t->cause() != cause) t->cancel(cause);
+  }
   return true;
 }
 
@@ -65,34 +67,72 @@ void loop_core::end_activities() noexcept {
     for (int turns = 0; live_ != 0 && turns < closing_turns && blocking_turn(); ++turns) {
     }
   }
-  if (pool_) pool_->join();
+  if (!pool_) return;
+  // A job may need the loop to come to its end: the loop runs meanwhile if it can be run.
+  while (!borrowed() && expects_threads()) blocking_turn();
+  pool_->join();
 }
 
 // What refused to end, and every task of a borrowed loop, whose host cannot be run from here.
 void loop_core::abandon_activities() noexcept {
-  while (task_state* const t = first_task()) t->abandon();
+  while (live_ != 0) static_cast<task_state*>(tasks_.prev_task)->abandon();
   factory = nullptr;
   trace_session_.reset();
 }
 
+namespace {
+
+/// Stops the loop one batch after the last of some tasks has ended, so that their done
+/// callbacks run. Counts the tasks it was made for, and none that they start meanwhile.
+class stop_after_all final : public observer {
+ public:
+  explicit stop_after_all(loop_core& l) : loop_(l) {
+    for (task_state* t = l.first_task(); t; t = l.task_after(*t)) {
+      tasks_.push_back({{}, task_ref::share(t)});
+    }
+    for (entry& e : tasks_) e.task->watch(e.registration, *this);
+    left_ = tasks_.size();
+  }
+  ~stop_after_all() {
+    for (entry& e : tasks_) e.task->unwatch(e.registration);
+  }
+
+  void settled(watcher&) noexcept override {
+    if (--left_ == 0) loop_.post(*this);
+  }
+  void run() noexcept override { loop_.stop(); }
+
+  void report_failed() const {
+    for (const entry& e : tasks_) {
+      if (!e.task->failed()) continue;
+      e.task->mark_retrieved();
+      loop_.report({.message = "a task failed while run() was ending",
+                    .exception = e.task->error(),
+                    .task_id = e.task->id(),
+                    .task_name = e.task->name(),
+                    .created_at = e.task->created_at(),
+                    .waiting_at = {}});
+    }
+  }
+
+ private:
+  struct entry {
+    watcher registration;
+    task_ref task;
+  };
+  loop_core& loop_;
+  std::vector<entry> tasks_;
+  std::size_t left_ = 0;
+};
+
+}  // namespace
+
 void loop_core::shut_down_tasks() {
   if (live_ == 0) return;
-  std::vector<task_ref> left;
-  for (task_state* t = first_task(); t; t = task_after(*t)) left.push_back(task_ref::share(t));
+  stop_after_all all(*this);
   cancel_all("run() is ending");
-  stop_when_idle_ = true;
   drive();
-  stop_when_idle_ = false;
-  for (const task_ref& t : left) {
-    if (!t->failed()) continue;
-    t->mark_retrieved();
-    report({.message = "a task failed while run() was ending",
-            .exception = t->error(),
-            .task_id = t->id(),
-            .task_name = t->name(),
-            .created_at = t->created_at(),
-            .waiting_at = {}});
-  }
+  all.report_failed();
 }
 
 runtime::thread_pool& loop_core::pool() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/context_var.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_session.hpp>
@@ -10,6 +11,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
 namespace sheaf {
 class task_options;
@@ -21,8 +24,8 @@ class task_state;
 
 /// A task in its loop's list of all that have not ended.
 struct task_link {
-  task_link* prev_task = this;
-  task_link* next_task = this;
+  task_link* prev_task;
+  task_link* next_task;
 };
 
 /// The scheduler of a loop that runs tasks: it owns those that have not ended.
@@ -59,7 +62,7 @@ class loop_core final : public runtime::scheduler {
   void delist(task_link& t) noexcept {
     t.prev_task->next_task = t.next_task;
     t.next_task->prev_task = t.prev_task;
-    if (--live_ == 0 && stop_when_idle_) [[unlikely]] stop();
+    --live_;
   }
   std::size_t live_tasks() const noexcept { return live_; }
   /// The first in order of creation, then the next of each; null at the end.
@@ -71,6 +74,22 @@ class loop_core final : public runtime::scheduler {
     if (next_id_ == end_id_) [[unlikely]] take_ids();
     return next_id_++;
   }
+  /// The names of tasks that were given one. Few are, so it is not every task that pays.
+  const std::string& name_of(std::uint64_t task) const { return names_.at(task); }
+  void set_name(std::uint64_t task, std::string name) { names_[task] = std::move(name); }
+  void forget_name(std::uint64_t task) noexcept { names_.erase(task); }
+
+  /// The context of what runs now; null while it has none.
+  context_state* context() const noexcept { return context_; }
+  void set_context(context_state* c) noexcept { context_ = c; }
+  /// The contexts of tasks that have one: of those made where a variable was set.
+  context_state* context_of(std::uint64_t task) const noexcept {
+    const auto at = contexts_.find(task);
+    return at == contexts_.end() ? nullptr : at->second.get();
+  }
+  void set_context_of(std::uint64_t task, context_ref c) { contexts_[task] = std::move(c); }
+  void forget_context(std::uint64_t task) noexcept { contexts_.erase(task); }
+
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
 
@@ -103,14 +122,16 @@ class loop_core final : public runtime::scheduler {
   static constexpr char layer_tag = 0;
 
   task_state* current_task_ = nullptr;
-  task_link tasks_;
+  context_state* context_ = nullptr;
+  task_link tasks_{&tasks_, &tasks_};
   std::size_t live_ = 0;
   std::uint64_t next_id_ = 0;
   std::uint64_t end_id_ = 0;
   std::uint32_t last_join_ = 0;
   std::uint64_t last_callback_ = 0;
   std::uint64_t step_began_ = 0;
-  bool stop_when_idle_ = false;
+  std::unordered_map<std::uint64_t, std::string> names_;
+  std::unordered_map<std::uint64_t, context_ref> contexts_;
   std::unique_ptr<runtime::thread_pool> pool_;
   std::unique_ptr<runtime::trace_session> trace_session_;
 };

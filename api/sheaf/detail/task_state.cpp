@@ -12,48 +12,59 @@ void promise_base::unhandled_exception() noexcept {
 // ---- the driver ------------------------------------------------------------------------
 
 void task_state::run() noexcept {
-  if (must_cancel_ && deliver()) [[unlikely]] return;
-  started_ = true;
+  if (flags_.has_any(task_flag::must_cancel, task_flag::has_context)) [[unlikely]] {
+    if (!prepare_unusually()) return;
+  }
   loop_core& l = loop();
-  task_state* const outer = l.current_task();
   l.set_current_task(this);
-  if (runtime::tracing(l)) [[unlikely]] return traced_run(outer);
+  if (runtime::tracing(l)) [[unlikely]] return traced_run();
   resume_until_suspended();
-  l.set_current_task(outer);
+  l.set_current_task(nullptr);
+  l.set_context(nullptr);
 }
 
-// Each resume() returns when a coroutine suspends. innermost_ then tells why: another frame
+// False if there is nothing to resume any more.
+bool task_state::prepare_unusually() noexcept {
+  if (flags_.has(task_flag::must_cancel) && deliver()) return false;
+  if (flags_.has(task_flag::has_context)) loop().set_context(loop().context_of(id_));
+  return true;
+}
+
+// Each resume() returns when a coroutine suspends. innermost() then tells why: another frame
 // is to go on (a coroutine was awaited, or one has returned to its caller), none (the task's
 // own has returned), or the same (it waits for something, or has queued itself).
 inline void task_state::resume_until_suspended() noexcept {
-  promise_base* p = innermost_;
+  promise_base* p = innermost();
   for (;;) {
     p->handle().resume();
-    promise_base* const next = innermost_;
+    promise_base* const next = innermost();
     if (next == p) break;
     if (!next) return returned(*p);
     p = next;
   }
-  if (must_cancel_) [[unlikely]] request_own_cancellation();
+  if (flags_.has(task_flag::must_cancel)) [[unlikely]] request_own_cancellation();
 }
 
 // It asked to cancel itself before it suspended: what it waits for is cancelled (CANCEL-12).
 void task_state::request_own_cancellation() noexcept {
   if (!waiting_on_) return;
-  must_cancel_ = false;
-  if (!waiting_on_->cancel(cause_)) must_cancel_ = true;
+  flags_.clear(task_flag::must_cancel);
+  if (!waiting_on_->cancel(cause_)) flags_.set(task_flag::must_cancel);
 }
 
 inline void task_state::returned(promise_base& root) noexcept {
   root.handle().destroy();  // arguments die before anybody is told
-  if (error_) [[unlikely]] return settle_failed();
-  if (must_cancel_) [[unlikely]] return settle_self_cancelled();
+  if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]] return end_unusually();
   end(future_status::value);
 }
 
-// It cancelled itself and did not suspend again (CANCEL-13).
-void task_state::settle_self_cancelled() noexcept {
-  discard_value();
+void task_state::end_unusually() noexcept {
+  if (error_) return settle_failed();
+  if (!flags_.has(task_flag::must_cancel)) {
+    cause_ = {};
+    return end(future_status::value);
+  }
+  discard_value();  // it cancelled itself and did not suspend again (CANCEL-13)
   end(future_status::cancelled);
 }
 
@@ -67,11 +78,11 @@ void task_state::settle_failed() noexcept {
     retrieved_ = true;
     loop().leave_with(error_);
   }
+  cause_ = {};
   end(future_status::error);
 }
 
 inline void task_state::end(future_status s) noexcept {
-  if (cause_ && s != future_status::cancelled) [[unlikely]] cause_ = {};
   loop_core& l = loop();
   l.delist(*this);
   if (runtime::tracing(l)) [[unlikely]] trace_end(s);
@@ -82,9 +93,13 @@ inline void task_state::end(future_status s) noexcept {
 // A request that was made while the task could not be told is delivered now: as an exception
 // at its await, or, if it never began, by ending it (CANCEL-6): true then.
 bool task_state::deliver() noexcept {
-  must_cancel_ = false;
-  if (started_) {
-    interrupted_ = true;
+  if (done()) {
+    release();  // the queue's reference to a task that was discarded
+    return true;
+  }
+  flags_.clear(task_flag::must_cancel);
+  if (begun()) {
+    flags_.set(task_flag::interrupted);
     return false;
   }
   promise_base& root = *std::exchange(innermost_, nullptr);
@@ -93,24 +108,42 @@ bool task_state::deliver() noexcept {
   return true;
 }
 
+void task_state::discard() noexcept {
+  flags_.set(task_flag::must_cancel);
+  if (flags_.has(task_flag::queued_once)) retain();
+  std::exchange(innermost_, nullptr)->handle().destroy();
+  end(future_status::cancelled);
+}
+
+void task_state::drop() noexcept {
+  if (flags_.has(task_flag::must_cancel) && done()) release();
+}
+
 void task_state::throw_interrupt() {
-  interrupted_ = false;
+  flags_.clear(task_flag::interrupted);
   throw cancelled(cause_);
 }
 
 void task_state::start() noexcept {
-  if (queued_once_) return;
-  queued_once_ = true;
+  if (flags_.has(task_flag::queued_once)) return;
+  flags_.set(task_flag::queued_once);
   loop().post(*this);
 }
 
 void task_state::start_eagerly() noexcept {
-  queued_once_ = true;
+  flags_.set(task_flag::queued_once);
   const state_ref keep = state_ref::share(this);
+  loop_core& l = loop();
+  task_state* const outer = l.current_task();
+  context_state* const outer_context = l.context();
+  l.set_context(nullptr);
   run();
+  l.set_current_task(outer);
+  l.set_context(outer_context);
 }
 
 void task_state::abandon() noexcept {
+  waiting_on_ = nullptr;  // first: destructors may cancel this task, or one that awaits it
   const state_ref keep = state_ref::share(this);
   if (runtime::tracing(loop())) loop().trace()->task_orphan(loop().now(), {id_});
   for (promise_base* p = std::exchange(innermost_, nullptr); p;) {
@@ -120,7 +153,6 @@ void task_state::abandon() noexcept {
     p->handle().destroy();
     p = parent;
   }
-  waiting_on_ = nullptr;
   error_ = nullptr;
   end(future_status::cancelled);
 }
@@ -147,53 +179,74 @@ bool task_state::cancel(const cancel_ref& cause) noexcept {
 // the chain may be long, and once around if it is a cycle.
 void task_state::pass_request(const cancel_ref& cause) noexcept {
   task_state* last = this;
+  bool told = false;
   for (;;) {
     last->note_request(cause);
-    last->in_request_ = true;
+    last->flags_.set(task_flag::in_request);
     task_state* const inner = last->waiting_on_ ? last->waiting_on_->awaited_task() : nullptr;
-    if (!inner || inner->in_request_) break;
+    if (!inner || inner->flags_.has(task_flag::in_request)) break;
+    told = cause && inner->cause_ == cause;  // by this very request, on another way
+    if (told) break;
     last = inner;
   }
   task_state* t = this;
   while (t != last) {
-    t->in_request_ = false;
+    t->flags_.clear(task_flag::in_request);
     t = t->waiting_on_->awaited_task();
   }
-  last->in_request_ = false;
-  last->interrupt_or_mark(cause);
+  last->flags_.clear(task_flag::in_request);
+  if (!told) last->interrupt_or_mark(cause);
 }
 
 void task_state::interrupt_or_mark(const cancel_ref& cause) noexcept {
   if (!waiting_on_) {
-    must_cancel_ = true;
+    flags_.set(task_flag::must_cancel);
     return start();  // a child that a limit has held back ends without having run
   }
   if (waiting_on_->awaited_task()) return waiting_on_->interrupt();  // a cycle: break it here
-  if (!waiting_on_->cancel(cause)) must_cancel_ = true;
+  if (!waiting_on_->cancel(cause)) flags_.set(task_flag::must_cancel);
 }
 
 unsigned task_state::uncancel() noexcept {
-  if (cancelling_ > 0 && --cancelling_ == 0) must_cancel_ = false;
+  if (cancelling_ > 0 && --cancelling_ == 0) flags_.clear(task_flag::must_cancel);
   return cancelling_;
 }
 
 // ---- what is known of a task -----------------------------------------------------------
 
 std::string task_state::name() const {
-  return name_ ? *name_ : "Task-" + std::to_string(id_);
+  if (flags_.has(task_flag::named)) return loop().name_of(id_);
+  return std::string("Task-").append(std::to_string(id_));
+}
+
+void task_state::run_in(context_ref c) {
+  if (loop().current_task() == this) loop().set_context(c.get());
+  loop().set_context_of(id_, std::move(c));
+  flags_.set(task_flag::has_context);
+}
+
+void task_state::inherit_context() {
+  const context_state* const c = current_context();
+  if (c && !c->empty()) run_in(context_ref::adopt(new context_state(*c)));
+}
+
+void task_state::forget_details() noexcept {
+  if (flags_.has(task_flag::named)) loop().forget_name(id_);
+  if (flags_.has(task_flag::has_context)) loop().forget_context(id_);
 }
 
 void task_state::set_name(std::string name) {
-  name_ = std::make_unique<std::string>(std::move(name));
+  flags_.set(task_flag::named);
+  loop().set_name(id_, std::move(name));
 }
 
 std::source_location task_state::waiting_at() const noexcept {
-  return innermost_ && started_ ? innermost_->place() : std::source_location{};
+  return innermost() ? innermost()->place() : std::source_location{};
 }
 
 std::vector<std::source_location> task_state::stack() const {
   std::vector<std::source_location> places;
-  for (const promise_base* p = started_ ? innermost_ : nullptr; p;
+  for (const promise_base* p = innermost(); p;
        p = p->caller() ? &p->caller()->parent() : nullptr) {
     if (p->place().line() != 0) places.push_back(p->place());
   }
@@ -239,12 +292,12 @@ void task_state::trace_spawn() noexcept {
   const task_state* const parent = loop().current_task();
   // The name that most tasks have is left to the id, which stands beside it.
   loop().trace()->task_spawned(loop().now(), id_, parent ? parent->id() : 0,
-                               name_ ? std::string_view(*name_) : std::string_view("task"),
+                               flags_.has(task_flag::named) ? loop().name_of(id_) : std::string("task"),
                                created_at_);
 }
 
 void task_state::trace_wait(const char* kind, std::uint64_t object) noexcept {
-  loop().trace()->task_waits(loop().now(), id_, kind, object, innermost_->place());
+  loop().trace()->task_waits(loop().now(), id_, kind, object, innermost()->place());
 }
 
 void task_state::trace_yield() noexcept {
@@ -265,16 +318,26 @@ void task_state::trace_end(future_status how) noexcept {
   t.task_cancelled(now, {id_}, cause_ ? cause_->by() : 0, cause_ ? cause_->text() : "");
 }
 
-void task_state::traced_run(task_state* outer) noexcept {
+void task_state::traced_run() noexcept {
   loop_core& l = loop();
   const state_ref keep = state_ref::share(this);
   const std::uint64_t outer_began = l.step_began();
   const std::uint64_t began = l.now();
   l.set_step_began(began);
   resume_until_suspended();
-  l.set_current_task(outer);
+  l.set_current_task(nullptr);
+  l.set_context(nullptr);
   l.set_step_began(outer_began);
   if (auto* const t = runtime::tracing(l)) t->step(began, l.now(), {id_}, ++steps_);
+}
+
+void task_state::trace_alive() noexcept {
+  auto* const t = runtime::tracing(loop());
+  if (!t) return;
+  t->task_alive(loop().now(), id_, 0, flags_.has(task_flag::named) ? name() : std::string("task"),
+                created_at_);
+  if (loop().current_task() == this) loop().set_step_began(loop().now());
+  if (waiting_on_) trace_wait(waiting_on_->kind(), waiting_on_->object());
 }
 
 void task_state::trace_open_step() noexcept {

@@ -4,12 +4,12 @@
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/promise_base.hpp>
 #include <sheaf/detail/suspension.hpp>
+#include <sheaf/detail/task_flags.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 #include <sheaf/task_options.hpp>
 
 #include <coroutine>
 #include <cstdint>
-#include <memory>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -47,12 +47,12 @@ class task_state : public future_state, public task_link {
   }
   /// Wakes, to find a cancellation in place of what it waited for.
   void wake_cancelled() noexcept {
-    interrupted_ = true;
+    flags_.set(task_flag::interrupted);
     wake();
   }
   /// First thing on resuming: throws the cancellation that was delivered, if one was.
   void throw_if_interrupted() {
-    if (interrupted_) [[unlikely]] throw_interrupt();
+    if (flags_.has(task_flag::interrupted)) [[unlikely]] throw_interrupt();
   }
 
   // ---- the coroutines ----
@@ -72,6 +72,8 @@ class task_state : public future_state, public task_link {
   std::source_location created_at() const noexcept { return created_at_; }
   /// Where it waits: its innermost await; line() is 0 before the first.
   std::source_location waiting_at() const noexcept;
+  /// Whether its coroutine has run: it is then suspended at an await.
+  bool begun() const noexcept { return innermost() && innermost()->has_place(); }
   const suspension* waiting_on() const noexcept { return waiting_on_; }
   /// The places of its awaits, innermost first.
   std::vector<std::source_location> stack() const;
@@ -82,14 +84,34 @@ class task_state : public future_state, public task_link {
   std::uint64_t trace_id() const noexcept final { return id_; }
 
   void run() noexcept final;
+  void drop() noexcept final;
+  /// The frame, and what is told and changed if this step is the last.
+  void prefetch() const noexcept final {
+    __builtin_prefetch(innermost_);
+    __builtin_prefetch(reinterpret_cast<const char*>(innermost_) + 64);
+    prefetch_watcher();
+    __builtin_prefetch(prev_task);
+    __builtin_prefetch(next_task);
+  }
+  void prefetch_state() const noexcept {
+    __builtin_prefetch(this);
+    __builtin_prefetch(reinterpret_cast<const char*>(this) + 64);
+  }
   void settled(watcher&) noexcept final { wake(); }
 
+  /// Records a task that was there before the recording began, and what it waits on.
+  void trace_alive() noexcept;
   /// Records the step under way, as far as it has come: the recording ends in it.
   void trace_open_step() noexcept;
   /// Records a deferred task, when its name is known.
   void trace_named() noexcept {
     if (runtime::tracing(loop())) [[unlikely]] trace_spawn();
   }
+  /// Gives the task a context, from its next step on, or at once if it runs.
+  void run_in(context_ref c);
+  /// Takes a copy of the context that is current, if there is something in it.
+  void inherit_context();
+
   /// Queues the first step, if the task was made with deferred start.
   void start() noexcept;
   /// Runs the first step now, inside the task that runs: asyncio's eager start.
@@ -98,32 +120,40 @@ class task_state : public future_state, public task_link {
   /// it as cancelled.
   void abandon() noexcept;
 
-  enum class start_mode : std::uint8_t { queued, deferred };
+  /// Made by a combinator that holds it back until a limit allows.
+  bool held() const noexcept { return flags_.has(task_flag::held); }
+  bool child_of_call() const noexcept { return flags_.has(task_flag::joined); }
+  /// Ends a task that has not begun, with its frame, at once: the call that made it failed.
+  void discard() noexcept;
 
  protected:
   task_state(loop_core& l, promise_base& root, std::source_location at, start_mode how) noexcept
-      : future_state(l), innermost_(&root), id_(l.next_task_id()), created_at_(at) {
-    is_task_ = true;
+      : future_state(l, true, 2),  // the loop's reference, and the caller's
+        flags_(how),
+        innermost_(&root),
+        id_(l.next_task_id()),
+        created_at_(at) {
     root.set_task(this);
     l.enlist(*this);
-    retain();  // the loop's
-    if (how == start_mode::queued) {
-      if (runtime::tracing(l)) [[unlikely]] trace_spawn();
-      queued_once_ = true;
-      l.post(*this);
-    }
+    if (l.context()) [[unlikely]] inherit_context();
+    if (how != start_mode::deferred && runtime::tracing(l)) [[unlikely]] trace_spawn();
+    if (flags_.has(task_flag::queued_once)) l.post(*this);
   }
-  ~task_state() override = default;
+  ~task_state() override {
+    if (flags_.has_any(task_flag::named, task_flag::has_context)) [[unlikely]] forget_details();
+  }
 
  private:
   bool deliver() noexcept;
+  bool prepare_unusually() noexcept;
+  void forget_details() noexcept;
   inline void resume_until_suspended() noexcept;
   inline void returned(promise_base& root) noexcept;
-  void settle_self_cancelled() noexcept;
+  void end_unusually() noexcept;
   void settle_failed() noexcept;
   inline void end(future_status s) noexcept;
   void request_own_cancellation() noexcept;
-  void traced_run(task_state* outer) noexcept;
+  void traced_run() noexcept;
   void note_request(const cancel_ref& cause) noexcept;
   void pass_request(const cancel_ref& cause) noexcept;
   void interrupt_or_mark(const cancel_ref& cause) noexcept;
@@ -136,23 +166,22 @@ class task_state : public future_state, public task_link {
   void trace_yield() noexcept;
   void trace_end(future_status how) noexcept;
 
-  // Flags first: they stand in what would be padding of the base.
-  bool must_cancel_ : 1 = false;  // requested; delivered at the next step
-  bool interrupted_ : 1 = false;  // delivered; thrown by the await that resumes
-  bool started_ : 1 = false;
-  bool queued_once_ : 1 = false;
-  bool in_request_ : 1 = false;  // on the path of a request that is being passed on
+  task_flags flags_;
   std::uint16_t cancelling_ = 0;
   std::uint32_t steps_ = 0;  // counted while tracing
 
-  promise_base* innermost_;
+  promise_base* innermost_;            // null once the coroutine has ended
   suspension* waiting_on_ = nullptr;  // null while it runs or is queued
   std::uint64_t id_;
   std::source_location created_at_;
-  std::unique_ptr<std::string> name_;  // null: "Task-<id>"
 };
 
 using task_ref = runtime::intrusive_ptr<task_state>;
+
+/// Whether a combinator made `s` from a coro.
+inline bool child_of_call(const future_state& s) noexcept {
+  return s.is_task() && static_cast<const task_state&>(s).child_of_call();
+}
 
 /// The task of a coro<T>.
 template <class T>
@@ -160,10 +189,8 @@ class task_of final : public holding<T, task_state> {
  public:
   using base = holding<T, task_state>;
   task_of(loop_core& l, promise_base& root, std::source_location at,
-          task_state::start_mode how) noexcept
+          start_mode how) noexcept
       : base(l, root, at, how) {}
-
- private:
   ~task_of() override = default;
 };
 

@@ -44,6 +44,7 @@ class wait_state : public observer, public suspension {
   void settled(watcher& w) noexcept final;
   void run() noexcept final;
   void on_time() noexcept;
+  void on_dropped() noexcept {}
   bool cancel(const cancel_ref& cause) noexcept final;
   void interrupt() noexcept final;
   const char* kind() const noexcept final { return "wait"; }

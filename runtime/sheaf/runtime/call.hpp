@@ -58,7 +58,7 @@ class call_node : public timer_node {
   bool leave_waiting(state to) noexcept;
 
   scheduler& owner_;  // valid while the node is queued or armed, which is when it is used
-  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> references_{2};  // the loop's and the first handle's
   std::atomic<state> state_{state::waiting};
   const bool threadsafe_;
 };
@@ -71,25 +71,20 @@ class call_of final : public call_node {
     ::new (static_cast<void*>(&f_)) F(std::forward<G>(f));
   }
 
-  // A block that crosses threads comes from malloc: the pool of the thread that frees it
-  // would otherwise grow with every message.
-  static void* operator new(std::size_t size, bool threadsafe) {
-    return threadsafe ? ::operator new(size) : frame_pool::allocate(size);
+  static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
+  static void operator delete(void* p, std::size_t size) noexcept {
+    frame_pool::deallocate(p, size);
   }
-  static void operator delete(void* p, bool threadsafe) noexcept { free(p, threadsafe); }
 
  private:
   ~call_of() {}  // the callable is gone: run, cancelled or dropped
-  static void free(void* p, bool threadsafe) noexcept {
-    threadsafe ? ::operator delete(p) : frame_pool::deallocate(p, sizeof(call_of));
-  }
-
   void invoke() override { static_cast<void>(f_()); }
   void discard() noexcept override { f_.~F(); }
   void destroy() noexcept override {
-    const bool threadsafe = made_threadsafe();
+    const bool from_afar = made_threadsafe();
     this->~call_of();
-    free(this, threadsafe);
+    from_afar ? frame_pool::deallocate_foreign(this, sizeof(call_of))
+              : frame_pool::deallocate(this, sizeof(call_of));
   }
 
   union {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 #include <utility>
+#include <vector>
 
 // Present only in a process that runs under the sanitizer, whoever was built with it.
 extern "C" __attribute__((weak)) void __asan_init();
@@ -14,8 +15,8 @@ namespace sheaf::runtime::detail {
 
 namespace {
 
-constinit pool_lists no_lists{{}, true};    // before a thread's first use
-constinit pool_lists dead_lists{{}, true};  // after its last
+constinit pool_lists no_lists{{}, true, {}, {}};    // before a thread's first use
+constinit pool_lists dead_lists{{}, true, {}, {}};  // after its last
 
 bool pool_is_off() {
   static const bool off = [] {
@@ -25,11 +26,11 @@ bool pool_is_off() {
   return off;
 }
 
-/// Blocks of threads that have ended, for those to come. Never freed: a block of an ended
+/// Lists of threads that have ended, for those to come. Never freed: a block of an ended
 /// thread may still hold a frame that another thread runs.
 struct reservoir {
   std::mutex lock;
-  pool_lists lists{};
+  std::vector<pool_block*> lists[pool_lists::classes];
 
   static reservoir& shared() {
     static auto* const r = new reservoir;  // outlives every thread's destructors
@@ -38,32 +39,24 @@ struct reservoir {
 
   pool_block* take(std::size_t c) {
     const std::lock_guard hold(lock);
-    return std::exchange(lists.head[c], nullptr);
+    if (lists[c].empty()) return nullptr;
+    pool_block* const list = lists[c].back();
+    lists[c].pop_back();
+    return list;
   }
 
-  void put(void* memory, std::size_t c) {
+  void put(pool_block* list, std::size_t c) {
     const std::lock_guard hold(lock);
-    auto* block = static_cast<pool_block*>(memory);
-    block->next = lists.head[c];
-    lists.head[c] = block;
-  }
-
-  void adopt(const pool_lists& from) {
-    const std::lock_guard hold(lock);
-    for (std::size_t c = 1; c < pool_lists::classes; ++c) {
-      if (!from.head[c]) continue;
-      auto* last = from.head[c];
-      while (last->next) last = last->next;
-      last->next = lists.head[c];
-      lists.head[c] = from.head[c];
-    }
+    lists[c].push_back(list);
   }
 };
 
 /// The lists of a thread and the chunk that new blocks are cut from.
 struct thread_pool_owner {
   static constexpr std::size_t chunk = 256 * 1024;
-  static constexpr std::size_t slice = 4096;  // cut at once, so that memory is touched late
+  // Cut at once: little, so that memory is touched late, and so that a task's frame and its
+  // state, which are of two sizes, come to stand on the same page.
+  static constexpr std::size_t slice = 1024;
 
   pool_lists lists{};
   char* at = nullptr;
@@ -75,16 +68,19 @@ struct thread_pool_owner {
   }
   ~thread_pool_owner() {
     this_thread_pool = &dead_lists;
-    reservoir::shared().adopt(lists);
+    for (std::size_t c = 1; c < pool_lists::classes; ++c) {
+      if (lists.head[c]) reservoir::shared().put(lists.head[c], c);
+      if (lists.foreign[c]) reservoir::shared().put(lists.foreign[c], c);
+    }
   }
 
   void* cut(std::size_t c) {
     const std::size_t size = c * pool_lists::granule;
     if (static_cast<std::size_t>(end - at) < size) new_chunk();
-    const std::size_t room = static_cast<std::size_t>(end - at);
+    const auto room = static_cast<std::size_t>(end - at);
     const std::size_t n = std::min(room, std::max(size, slice)) / size;
     char* const first = at;
-    at += n * size;
+    at += (n * size + 15) / 16 * 16;
     for (std::size_t i = n; i-- > 1;) push(first + i * size, c);
     return first;
   }
@@ -109,10 +105,11 @@ thread_pool_owner& this_thread() {
 
 constinit thread_local pool_lists* this_thread_pool = &no_lists;
 
+// Blocks of a size that is a multiple of 16 are aligned to 16: chunks are, and `at` is kept so.
 void* pool_refill(std::size_t size) {
-  const std::size_t c = (size + pool_lists::granule - 1) / pool_lists::granule;
+  const std::size_t c = size / pool_lists::granule;
   if (c >= pool_lists::classes || pool_is_off()) return ::operator new(size);
-  if (this_thread_pool == &dead_lists) return ::operator new(c * pool_lists::granule);
+  if (this_thread_pool == &dead_lists) return ::operator new(size);
   auto& owner = this_thread();
   if (auto* found = reservoir::shared().take(c)) {
     owner.lists.head[c] = found->next;
@@ -122,9 +119,21 @@ void* pool_refill(std::size_t size) {
 }
 
 void pool_return(void* memory, std::size_t size) noexcept {
-  const std::size_t c = (size + pool_lists::granule - 1) / pool_lists::granule;
+  const std::size_t c = size / pool_lists::granule;
   if (c >= pool_lists::classes || pool_is_off()) return ::operator delete(memory);
-  reservoir::shared().put(memory, c);
+  reservoir::shared().put(::new (memory) pool_block{nullptr}, c);
+}
+
+void pool_return_foreign(void* memory, std::size_t size) noexcept {
+  constexpr unsigned char together = 60;
+  const std::size_t c = size / pool_lists::granule;
+  if (c >= pool_lists::classes || pool_is_off()) return ::operator delete(memory);
+  if (this_thread_pool == &dead_lists) return pool_return(memory, size);
+  pool_lists& lists = this_thread().lists;
+  lists.foreign[c] = ::new (memory) pool_block{lists.foreign[c]};
+  if (++lists.foreign_size[c] < together) return;
+  reservoir::shared().put(std::exchange(lists.foreign[c], nullptr), c);
+  lists.foreign_size[c] = 0;
 }
 
 }  // namespace sheaf::runtime::detail

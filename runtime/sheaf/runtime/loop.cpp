@@ -1,3 +1,4 @@
+#include <sheaf/runtime/detail/descriptor_watch.hpp>
 #include <sheaf/runtime/loop.hpp>
 
 namespace sheaf::runtime {
@@ -22,12 +23,15 @@ uv_loop_s* required(uv_loop_s* host) {
 
 loop::loop(clock_kind clock) : loop(make(nullptr, clock)) {}
 loop::loop(uv_loop_s* host, borrowed_t) : loop(make(required(host), clock_kind::real)) {}
-loop::loop(intrusive_ptr<scheduler> s) noexcept : scheduler_(std::move(s)) {
+loop::loop(intrusive_ptr<scheduler> s) noexcept
+    : scheduler_(std::move(s)),
+      descriptors_(std::make_unique<detail::descriptor_table>(*scheduler_)) {
   scheduler_->set_facade(this);
 }
 
 loop::~loop() {
   scheduler_->close();
+  scheduler_->handler() = nullptr;  // may refer to this; a future may report later
   scheduler_->set_facade(nullptr);
 }
 
@@ -40,6 +44,22 @@ loop& loop::current() {
   return *s->facade();
 }
 
+void loop::add_reader(int descriptor, unique_function<void()> f) {
+  descriptors_->add(descriptor, detail::descriptor_watch::reader, std::move(f));
+}
+
+void loop::add_writer(int descriptor, unique_function<void()> f) {
+  descriptors_->add(descriptor, detail::descriptor_watch::writer, std::move(f));
+}
+
+bool loop::remove_reader(int descriptor) noexcept {
+  return descriptors_->remove(descriptor, detail::descriptor_watch::reader);
+}
+
+bool loop::remove_writer(int descriptor) noexcept {
+  return descriptors_->remove(descriptor, detail::descriptor_watch::writer);
+}
+
 void loop::run_forever() { scheduler_->drive(); }
 
 void loop::stop() {
@@ -49,9 +69,9 @@ void loop::stop() {
   scheduler_->stop();
 }
 
-void loop::post_threadsafe(detail::call_node* node) {
-  if (scheduler_->post_threadsafe(*node)) return;
-  node->drop();
+void loop::post_threadsafe(detail::call_node& node) {
+  if (scheduler_->post_threadsafe(node)) return;
+  node.drop();
   throw invalid_state("call_soon_threadsafe: the loop is closed");
 }
 

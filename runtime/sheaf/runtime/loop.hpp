@@ -27,6 +27,10 @@ inline constexpr borrowed_t borrowed{};
 
 namespace sheaf::runtime {
 
+namespace detail {
+class descriptor_table;
+}
+
 /// A uv_loop_t with one FIFO queue of callbacks and one wheel of deadlines.
 ///
 /// Owns its uv_loop_t, or borrows the host's: then it never stops, closes or configures it,
@@ -63,7 +67,7 @@ class loop {
   template <std::invocable F>
   call_handle call_soon(F&& f) {
     auto node = make_call(std::forward<F>(f), "call_soon");
-    scheduler_->post(*share(node));
+    scheduler_->post(*node);
     return call_handle(std::move(node));
   }
 
@@ -81,15 +85,25 @@ class loop {
 
   /// call_soon() for any thread; wakes the loop. The callable is destroyed on the loop's
   /// thread, or by cancel(). Throws invalid_state when the loop is closed.
-  /// Cost: one malloc and a lock; a system call only for the first since the loop looked.
+  /// Cost: a pooled block and a lock; a system call only for the first since the loop looked.
   template <std::invocable F>
   call_handle call_soon_threadsafe(F&& f) {
     using held = detail::call_of<std::decay_t<F>>;
     auto node = intrusive_ptr<detail::call_node>::adopt(
-        new (true) held(*scheduler_, true, std::forward<F>(f)));
-    post_threadsafe(share(node));
+        new held(*scheduler_, true, std::forward<F>(f)));
+    post_threadsafe(*node);
     return call_handle(std::move(node));
   }
+
+  /// Runs `f()` in a batch after each poll that finds `descriptor` readable, until
+  /// remove_reader(); one registered before is replaced. Borrows the descriptor: remove it
+  /// before you close that. Throws uv_error for what cannot be polled, such as a file.
+  void add_reader(int descriptor, unique_function<void()> f);
+  /// The same for writing, independent of the reader.
+  void add_writer(int descriptor, unique_function<void()> f);
+  /// `f` is not called after this returns; false if there was none, or the loop is closed.
+  bool remove_reader(int descriptor) noexcept;
+  bool remove_writer(int descriptor) noexcept;
 
   /// The loop's clock, read now; it never goes backwards.
   time_point time() const noexcept { return to_time(scheduler_->now()); }
@@ -145,18 +159,13 @@ class loop {
     scheduler_->require_open(what);
     using held = detail::call_of<std::decay_t<F>>;
     return intrusive_ptr<detail::call_node>::adopt(
-        new (false) held(*scheduler_, false, std::forward<F>(f)));
-  }
-  /// The loop's own reference to a call, which run() or drop() gives back.
-  static detail::call_node* share(const intrusive_ptr<detail::call_node>& node) noexcept {
-    node->retain();
-    return node.get();
+        new held(*scheduler_, false, std::forward<F>(f)));
   }
   timer_handle arm(intrusive_ptr<detail::call_node> node, std::uint64_t deadline) noexcept {
-    scheduler_->arm(*share(node), deadline);
+    scheduler_->arm(*node, deadline);
     return {std::move(node), to_time(deadline)};
   }
-  void post_threadsafe(detail::call_node* node);
+  void post_threadsafe(detail::call_node& node);
 
   static time_point to_time(std::uint64_t ns) noexcept {
     return time_point(duration(static_cast<std::int64_t>(ns)));
@@ -167,6 +176,7 @@ class loop {
   }
 
   intrusive_ptr<scheduler> scheduler_;
+  std::unique_ptr<detail::descriptor_table> descriptors_;
 };
 
 }  // namespace sheaf::runtime

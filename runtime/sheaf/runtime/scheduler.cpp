@@ -62,6 +62,7 @@ namespace {
 constexpr std::uint64_t ms = 1'000'000;
 // A virtual clock starts at one second, so that traces of equal runs are equal.
 constexpr std::uint64_t virtual_start = 1'000'000'000;
+constexpr std::uint64_t recount_ms = 50;  // while only other threads can wake the loop
 constexpr std::size_t clock_every = 64;  // resumes between two looks at the clock
 
 }  // namespace
@@ -108,51 +109,51 @@ void scheduler::advance(std::chrono::nanoseconds by) {
 }
 
 void scheduler::wake() noexcept {
-  if (closed_) return drop_queued();
+  if (closed_) {
+    if (drops_held_ == 0) drop_queued();
+    return;
+  }
   awake_ = true;
   uv_idle_start(&handles_->idle, detail::loop_handles::on_idle);
-}
-
-void scheduler::run_batch(ready_node* batch) noexcept {
-  std::size_t n = 0;
-  batch_ = batch;
-  while (batch_) {
-    ready_node* const node = batch_;
-    batch_ = ready_queue::next(*node);
-    __builtin_prefetch(batch_);
-    node->run();
-    ++n;
-    if (leaving_) [[unlikely]] break;
-  }
-  resumed_ += n;
-  ++ticks_;
 }
 
 bool scheduler::over_budget(std::size_t from, std::uint64_t until) noexcept {
   const std::size_t done = resumed_ - from;
   if (done >= budget_.resumes) return true;
-  if (done % clock_every != 0 && budget_.time.count() != 0) return false;
-  batch_now_ = now();
-  return uv_hrtime() >= until;
+  if (done < look_at_ && budget_.time.count() != 0) return false;
+  // After 1, 2, 4 ... 64 resumes: a turn of slow steps is noticed early, one of quick steps
+  // reads the clock rarely.
+  const std::size_t stride = std::min(2 * (look_at_ - looked_), clock_every);
+  looked_ = done;
+  look_at_ = done + std::max<std::size_t>(stride, 1);
+  const std::uint64_t real_now = uv_hrtime();
+  batch_now_ = clock_ == clock_kind::real ? real_now : fake_now_;
+  return real_now >= until;
 }
 
 // One turn of the ready queue: batches until it is empty or the budget is spent.
 void scheduler::drain() noexcept {
+  if (leaving_) return;  // a system_exit came from a handle's callback earlier in this turn
   const detail::current_scope now_running(*this);
   draining_ = true;
   const std::size_t from = resumed_;
-  batch_now_ = now();
-  const std::uint64_t until =
-      uv_hrtime() + static_cast<std::uint64_t>(budget_.time.count());
+  looked_ = 0;
+  look_at_ = 1;
+  const std::uint64_t real_now = uv_hrtime();
+  batch_now_ = clock_ == clock_kind::real ? real_now : fake_now_;
+  const std::uint64_t until = real_now + static_cast<std::uint64_t>(budget_.time.count());
   do {
     if (wheel_.earliest() <= batch_now_) wheel_.expire(batch_now_, ready_);
-    run_batch(ready_.take_all());
+    resumed_ += ready_.run_batch(leaving_);
+    ++ticks_;
   } while (!ready_.empty() && !stop_ && !leaving_ && !over_budget(from, until));
-  if (leaving_) ready_.put_back(std::exchange(batch_, nullptr));
-  wheel_.expire(batch_now_, ready_);  // moves the wheel on; what is due goes in the next turn
+  if (clock_ != clock_kind::real) batch_now_ = fake_now_;  // advance() was called meanwhile
+  // What is due by now is left to the next turn: the poll's callbacks come before it (LOOP-5).
+  const bool due = wheel_.earliest() <= batch_now_;
+  if (!due) wheel_.expire(batch_now_, ready_);  // queues nothing, but moves the wheel on
   draining_ = false;
   if (closed_) return;
-  if (ready_.empty()) {
+  if (ready_.empty() && !due) {
     awake_ = false;
     uv_idle_stop(&handles_->idle);
   }
@@ -185,24 +186,22 @@ bool scheduler::post_threadsafe(ready_node& n) {
   const std::lock_guard hold(inbox_lock_);
   if (inbox_closed_) return false;
   const bool first = inbox_.empty();
-  inbox_.push(n);
+  inbox_.push_back(&n);
   // Sent under the lock: the handle cannot be closed in between. Only the first message
   // wakes; the loop takes all that came since.
   if (first) uv_async_send(&handles_->async);
   return true;
 }
 
-void scheduler::take_inbox() noexcept {
-  ready_node* first;
+bool scheduler::take_inbox() noexcept {
   {
     const std::lock_guard hold(inbox_lock_);
-    first = inbox_.take_all();
+    taken_.swap(inbox_);
   }
-  while (first) {
-    ready_node& n = *first;
-    first = ready_queue::next(n);
-    post(n);
-  }
+  const bool any = !taken_.empty();
+  for (ready_node* const n : taken_) post(*n);
+  taken_.clear();
+  return any;
 }
 
 void scheduler::expect_threads(int change) noexcept {
@@ -214,8 +213,8 @@ void scheduler::expect_threads(int change) noexcept {
   now_expected ? uv_ref(h) : uv_unref(h);
 }
 
-void scheduler::require_open(const char* what) const {
-  if (closed_) throw invalid_state(std::string(what) + ": the loop is closed");
+void scheduler::refuse_closed(const char* what) {
+  throw invalid_state(std::string(what) + ": the loop is closed");
 }
 
 void scheduler::leave_with(std::exception_ptr e) noexcept {
@@ -277,11 +276,17 @@ bool scheduler::jump() noexcept {
   return true;
 }
 
+// A thread may end without a word, so they are counted again now and then. The timer is free
+// for that: with a deadline in the wheel libuv would not have come to rest.
 bool scheduler::wait_for_threads() noexcept {
   if (!other_threads_exist()) return false;
   auto* const h = reinterpret_cast<uv_handle_t*>(&handles_->async);
   uv_ref(h);
+  uv_timer_start(&handles_->timer, [](uv_timer_t*) {}, recount_ms, 0);
   uv_run(uv_, UV_RUN_ONCE);
+  uv_timer_stop(&handles_->timer);
+  armed_ = timing_wheel::never;
+  rearm();  // to what was armed meanwhile
   if (expected_threads_ == 0) uv_unref(h);
   return true;
 }
@@ -298,10 +303,12 @@ scheduler::end scheduler::drive() {
   const detail::current_scope now_running(*this);
   end how = end::stopped;
   const bool stop_was_asked = stop_;
+  take_inbox();  // libuv does not poll for a loop that has nothing else to do
   do {
     run_uv();
     if (stop_ || stop_was_asked) break;
-    if (jump() || wait_for_threads()) continue;
+    // Looked at again at the end: a thread may have called, and ended, since the last poll.
+    if (take_inbox() || jump() || wait_for_threads() || take_inbox()) continue;
     how = end::blocked;
   } while (!stop_ && how != end::blocked);
   stop_ = false;
@@ -314,9 +321,11 @@ scheduler::end scheduler::drive() {
 
 bool scheduler::turn() {
   if (borrowed_) throw invalid_state("turn: a borrowed loop is run by its host");
+  if (running_ || current()) throw invalid_state("turn: a loop is already running here");
+  require_open("turn");
   const detail::current_scope now_running(*this);
-  const bool more = uv_run(uv_, UV_RUN_NOWAIT) != 0;
-  return jump() || more;
+  take_inbox();  // libuv does not poll for a loop that has nothing else to do
+  return uv_run(uv_, UV_RUN_NOWAIT) != 0 || jump();
 }
 
 bool scheduler::blocking_turn() noexcept {
@@ -329,17 +338,18 @@ void scheduler::stop() noexcept {
   if (running_) uv_stop(uv_);
 }
 
+// What is dropped may post: that is dropped here too, not from inside.
 void scheduler::drop_queued() noexcept {
-  for (ready_node* n = ready_.take_all(); n;) {
-    ready_node* const next = ready_queue::next(*n);
-    n->drop();
-    n = next;
-  }
+  ++drops_held_;
+  while (ready_node* const n = ready_.pop()) n->drop();
+  --drops_held_;
 }
 
 void scheduler::close() {
   if (closed_) return;
-  if (running_ || draining_) throw invalid_state("close: the loop is running");
+  if (running_ || draining_ || current() == this) {
+    throw invalid_state("close: the loop is running");
+  }
   end_activities();
   {
     const std::lock_guard hold(inbox_lock_);
@@ -359,7 +369,8 @@ void scheduler::close() {
     handles->owner = nullptr;
     return;
   }
-  uv_run(uv_, UV_RUN_DEFAULT);
+  // Only until ours are closed: a handle of the user's may be active for ever.
+  while (handles->open > 0 || closing_handles_ > 0) uv_run(uv_, UV_RUN_NOWAIT);
   if (uv_loop_close(uv_) != 0) {
     report({.message = "the loop was closed with libuv handles open that are not sheaf's; "
                        "its memory is kept"});

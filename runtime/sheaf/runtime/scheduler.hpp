@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 struct uv_loop_s;
 
@@ -104,6 +105,13 @@ class scheduler {
     if (!awake_) [[unlikely]] wake();
   }
 
+  /// A closed loop drops what is posted, at once; while held, when it is let go. For who must
+  /// not be interrupted by the destructors of foreign code.
+  void hold_drops() noexcept { ++drops_held_; }
+  void let_drop() noexcept {
+    if (--drops_held_ == 0 && closed_) drop_queued();
+  }
+
   /// Queues `n` from any thread; false when the loop is closed.
   bool post_threadsafe(ready_node& n);
 
@@ -143,10 +151,15 @@ class scheduler {
   std::uint64_t next_deadline() const noexcept { return wheel_.earliest(); }
 
   /// Throws invalid_state once closed; `what` is the call that was made.
-  void require_open(const char* what) const;
+  void require_open(const char* what) const {
+    if (closed_) [[unlikely]] refuse_closed(what);
+  }
 
   /// An exception left a callback: a system_exit leaves run(), all else is reported.
   void fail(const char* what, std::exception_ptr e) noexcept;
+
+  /// A handle's close callback is awaited (+1), or has come (-1).
+  void closing_handle(int change) noexcept { closing_handles_ += change; }
 
   /// Registers a handle to be closed with the loop.
   void add(detail::handle_link& h) noexcept;
@@ -179,18 +192,19 @@ class scheduler {
   virtual void end_activities() noexcept {}
   /// Then, when nothing is queued and nothing can be any more: destroy what did not end.
   virtual void abandon_activities() noexcept {}
+  bool expects_threads() const noexcept { return expected_threads_ > 0; }
   /// One turn that may block in the poll; false when nothing can happen any more.
   bool blocking_turn() noexcept;
 
  private:
   friend struct detail::loop_handles;
 
+  [[noreturn]] static void refuse_closed(const char* what);
   void wake() noexcept;
   void drain() noexcept;
-  void run_batch(ready_node* batch) noexcept;
   bool over_budget(std::size_t from, std::uint64_t until) noexcept;
   void rearm() noexcept;
-  void take_inbox() noexcept;
+  bool take_inbox() noexcept;
   bool jump() noexcept;
   bool wait_for_threads() noexcept;
   void run_uv() noexcept;
@@ -199,10 +213,11 @@ class scheduler {
 
   // Hot: touched by every resume.
   ready_queue ready_;
-  ready_node* batch_ = nullptr;  // what is left of the batch under way
   trace_recorder* trace_ = nullptr;
   std::uint64_t batch_now_ = 0;  // the time that due timers are measured against
   std::size_t resumed_ = 0;
+  std::size_t looked_ = 0;   // resumes of this turn when the clock was last read
+  std::size_t look_at_ = 1;  // and when it is read next
   std::uint64_t ticks_ = 0;
   clock_kind clock_;
   bool awake_ = false;     // the idle handle is on
@@ -226,14 +241,17 @@ class scheduler {
   exception_handler handler_;
   std::uint64_t reports_ = 0;
   int expected_threads_ = 0;
+  int drops_held_ = 0;
+  int closing_handles_ = 0;
   struct handle_list final : detail::handle_link {
     void close() noexcept override {}
   };
   handle_list open_handles_;
 
   std::mutex inbox_lock_;
-  ready_queue inbox_;         // guarded by inbox_lock_
-  bool inbox_closed_ = false;  // guarded by inbox_lock_
+  std::vector<ready_node*> inbox_;  // guarded by inbox_lock_
+  bool inbox_closed_ = false;       // guarded by inbox_lock_
+  std::vector<ready_node*> taken_;  // the other buffer, of the loop's thread
 };
 
 }  // namespace sheaf::runtime

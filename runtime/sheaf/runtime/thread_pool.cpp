@@ -24,13 +24,12 @@ void thread_pool::submit(pool_job& job) {
   bool thread_needed;
   {
     const std::lock_guard hold(lock_);
-    thread_needed = waiting_jobs_ + 1 > idle_threads_;
+    thread_needed = jobs_.size() + 1 > idle_threads_;
   }
   if (thread_needed && threads_.size() < most_) start_thread();
   {
     const std::lock_guard hold(lock_);
-    jobs_.push(job);
-    ++waiting_jobs_;
+    jobs_.push_back(&job);
   }
   work_.notify_one();
   scheduler_.expect_threads(+1);
@@ -40,11 +39,11 @@ void thread_pool::serve() noexcept {
   std::unique_lock hold(lock_);
   for (;;) {
     ++idle_threads_;
-    work_.wait(hold, [this] { return waiting_jobs_ > 0 || closing_; });
+    work_.wait(hold, [this] { return !jobs_.empty() || closing_; });
     --idle_threads_;
-    if (waiting_jobs_ == 0) return;
-    auto& job = static_cast<pool_job&>(*jobs_.pop());
-    --waiting_jobs_;
+    if (jobs_.empty()) return;
+    pool_job& job = *jobs_.front();
+    jobs_.pop_front();
     hold.unlock();
     job.execute();
     // The loop outlives its pool, so it takes the job; and closes its inbox only later.

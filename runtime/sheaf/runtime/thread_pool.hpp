@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -13,7 +14,8 @@ namespace sheaf::runtime {
 
 /// Work for a thread of a pool: execute() there, then run() on the loop's thread.
 ///
-/// Owns itself from submit() on: run(), or drop() if the loop closes before, frees it.
+/// Owns itself from submit() on: run(), or drop() if the loop closes before, frees it. Both
+/// take back what submit() gave, the loop's waiting for it: scheduler::expect_threads(-1).
 class pool_job : public ready_node {
  public:
   virtual void execute() noexcept = 0;
@@ -53,8 +55,7 @@ class thread_pool {
 
   std::mutex lock_;
   std::condition_variable work_;
-  ready_queue jobs_;              // guarded by lock_, as are the following
-  std::size_t waiting_jobs_ = 0;
+  std::deque<pool_job*> jobs_;  // guarded by lock_, as are the following
   std::size_t idle_threads_ = 0;
   bool closing_ = false;
 };

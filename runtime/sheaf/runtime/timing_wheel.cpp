@@ -1,8 +1,10 @@
+#include <sheaf/runtime/frame_pool.hpp>
 #include <sheaf/runtime/timing_wheel.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <utility>
 
 namespace sheaf::runtime {
 
@@ -41,47 +43,87 @@ std::uint64_t timing_wheel::start_of(place p) const noexcept {
   return (now_ >> end << end) | (static_cast<std::uint64_t>(p.index) << shift(p.level));
 }
 
-void timing_wheel::insert(timer_node& n) noexcept {
-  const place p = place_of(n.deadline_ >> tick_bits);
-  slot& s = at(p);
-  if (!s.head) {
-    n.prev_ = &n;
-    n.next_ = &n;
-    s = {&n, n.deadline_, true};
-    return mark(p, true);
+timing_wheel::~timing_wheel() {
+  for (slot& s : slots_) free_chunks(s.first);
+}
+
+void timing_wheel::free_chunks(chunk* c) noexcept {
+  while (c) frame_pool::deallocate(std::exchange(c, c->next), sizeof(chunk));
+}
+
+timing_wheel::entry& timing_wheel::append(slot& s, const entry& e) noexcept {
+  if (!s.last || s.last->size == chunk::room) {
+    auto* const fresh = static_cast<chunk*>(frame_pool::allocate(sizeof(chunk)));
+    fresh->next = nullptr;
+    fresh->size = 0;
+    (s.last ? s.last->next : s.first) = fresh;
+    s.last = fresh;
   }
-  timer_node* const last = s.head->prev_;
-  s.sorted = s.sorted && last->deadline_ <= n.deadline_;
-  s.min = std::min(s.min, n.deadline_);
-  n.prev_ = last;
-  n.next_ = s.head;
-  last->next_ = &n;
-  s.head->prev_ = &n;
+  entry& place = s.last->entries[s.last->size++];
+  place = e;
+  return place;
+}
+
+void timing_wheel::insert(timer_node& n, std::uint64_t deadline_ns) noexcept {
+  const place p = place_of(deadline_ns >> tick_bits);
+  slot& s = at(p);
+  if (s.live == 0) {
+    mark(p, true);
+  } else {
+    s.sorted = s.sorted && s.last->entries[s.last->size - 1].deadline <= deadline_ns;
+  }
+  s.min = std::min(s.min, deadline_ns);
+  ++s.live;
+  n.entry_ = &append(s, {deadline_ns, &n});
 }
 
 void timing_wheel::arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
   assert(!n.armed() && "a timer node is armed once at a time");
-  n.deadline_ = deadline_ns;
   earliest_ = std::min(earliest_, deadline_ns);
-  insert(n);
+  insert(n, deadline_ns);
   ++count_;
 }
 
 void timing_wheel::remove(timer_node& n) noexcept {
   assert(n.armed());
-  const place p = place_of(n.deadline_ >> tick_bits);
+  entry& e = *std::exchange(n.entry_, nullptr);
+  const std::uint64_t deadline = e.deadline;  // the entry may be freed below
+  const place p = place_of(deadline >> tick_bits);
   slot& s = at(p);
-  if (n.next_ == &n) {
+  // A slot's minimum stays when its node goes, so the slot's last node may be a later one.
+  const bool look_again = deadline <= earliest_ || (s.live == 1 && s.min <= earliest_);
+  e.node = nullptr;
+  --count_;
+  ++s.removed;
+  if (--s.live == 0) {
+    free_chunks(s.first);
     s = {};
     mark(p, false);
-  } else {
-    if (s.head == &n) s.head = n.next_in_slot();
-    n.prev_->next_ = n.next_;
-    n.next_in_slot()->prev_ = n.prev_;
+  } else if (s.removed > chunk::room && s.removed > s.live) {
+    compact(s);
   }
-  n.prev_ = nullptr;
-  --count_;
-  if (n.deadline_ <= earliest_) earliest_ = find_earliest();
+  if (look_again) earliest_ = find_earliest();
+}
+
+// So that timers which are started and cancelled do not pile up in the slot of a time that is
+// far away (LOOP-15). Paid for by the removals since the last time.
+void timing_wheel::compact(slot& s) noexcept {
+  slot kept;
+  kept.min = s.min;
+  kept.live = s.live;
+  kept.sorted = s.sorted;
+  each_live(s, [&](const entry& e) { e.node->entry_ = &append(kept, e); });
+  free_chunks(s.first);
+  s = kept;
+}
+
+template <class F>
+void timing_wheel::each_live(const slot& s, F&& f) {
+  for (const chunk* c = s.first; c; c = c->next) {
+    for (std::size_t i = 0; i < c->size; ++i) {
+      if (c->entries[i].node) f(c->entries[i]);
+    }
+  }
 }
 
 std::uint64_t timing_wheel::find_earliest() const noexcept {
@@ -90,40 +132,39 @@ std::uint64_t timing_wheel::find_earliest() const noexcept {
 }
 
 timing_wheel::slot timing_wheel::detach(place p) noexcept {
-  slot& s = at(p);
-  const slot taken = s;
-  s = {};
   mark(p, false);
-  taken.head->prev_->next_ = nullptr;  // from here on the list ends instead of closing
-  return taken;
+  return std::exchange(at(p), {});
 }
 
 void timing_wheel::cascade(place p) noexcept {
-  for (timer_node* n = detach(p).head; n;) {
-    timer_node* const next = n->next_in_slot();
-    insert(*n);
-    n = next;
-  }
+  const slot taken = detach(p);
+  each_live(taken, [&](const entry& e) { insert(*e.node, e.deadline); });
+  free_chunks(taken.first);
 }
 
 void timing_wheel::take_due(place p, std::uint64_t now_ns, ready_queue& into) {
   const slot taken = detach(p);
   due_.clear();
-  for (timer_node* n = taken.head; n;) {
-    timer_node* const next = n->next_in_slot();
-    if (n->deadline_ <= now_ns) {
-      due_.push_back({n->deadline_, n});
-      n->prev_ = nullptr;
-    } else {
-      insert(*n);
-    }
-    n = next;
-  }
+  each_live(taken, [&](const entry& e) {
+    if (e.deadline > now_ns) return insert(*e.node, e.deadline);
+    due_.push_back({e.deadline, due_.size(), e.node});
+  });
+  free_chunks(taken.first);
   if (!taken.sorted) {
-    std::stable_sort(due_.begin(), due_.end(),
-                     [](const due& a, const due& b) { return a.deadline < b.deadline; });
+    std::sort(due_.begin(), due_.end(), [](const due& a, const due& b) {
+      return a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order;
+    });
   }
-  for (const due& d : due_) into.push(*d.node);
+  queue_due(into);
+}
+
+void timing_wheel::queue_due(ready_queue& into) noexcept {
+  constexpr std::size_t ahead = 8;
+  for (std::size_t i = 0; i < due_.size(); ++i) {
+    if (i + ahead < due_.size()) __builtin_prefetch(due_[i + ahead].node, 1);
+    due_[i].node->entry_ = nullptr;
+    into.push(*due_[i].node);
+  }
   count_ -= due_.size();
 }
 

@@ -10,14 +10,33 @@
 
 namespace sheaf::runtime {
 
-/// A deadline in a timing wheel; when it has passed the node is put into the ready queue.
-///
-/// Must be removed from the wheel before it dies, and must outlive its run() once due.
+class timer_node;
+
+namespace detail {
+
+/// A node's place in a slot of the wheel; null in `node` once it was removed.
+struct timer_entry {
+  std::uint64_t deadline;
+  timer_node* node;
+};
+
+/// Entries of one slot, in the order they were armed.
+struct timer_chunk {
+  static constexpr std::size_t room = 31;
+  timer_chunk* next;
+  std::size_t size;
+  timer_entry entries[room];
+};
+
+}  // namespace detail
+
+/// What waits for a deadline in a timing wheel, and is put into the ready queue when that has
+/// passed. Must be removed from the wheel before it dies, and must outlive its run() once due.
 class timer_node : public ready_node {
  public:
-  /// In nanoseconds of the loop's clock.
-  std::uint64_t deadline() const noexcept { return deadline_; }
-  bool armed() const noexcept { return prev_ != nullptr; }
+  bool armed() const noexcept { return entry_ != nullptr; }
+  /// In nanoseconds of the loop's clock; only while armed.
+  std::uint64_t deadline() const noexcept { return entry_->deadline; }
 
  protected:
   timer_node() = default;
@@ -25,18 +44,17 @@ class timer_node : public ready_node {
 
  private:
   friend class timing_wheel;
-  timer_node* next_in_slot() const noexcept { return static_cast<timer_node*>(next_); }
-
-  timer_node* prev_ = nullptr;
-  std::uint64_t deadline_ = 0;
+  detail::timer_entry* entry_ = nullptr;  // where it is in the wheel
 };
 
 /// Every deadline of a loop, in slots of 2^20 ns (1.05 ms) that widen with the distance.
 ///
 /// Order: by deadline, and among equal ones in the order they were armed. Never early: a
 /// node is due when the time given to expire() has reached its deadline, to the nanosecond.
-/// Cost: arming and removing are O(1) and allocate nothing; a node moves at most once per
-/// level, and not at all when it is due within 268 ms.
+/// Cost: arming and removing are O(1), a pooled block of memory for 31 nodes; a node moves
+/// at most once per level, and not at all when it is due within 268 ms. A slot is an array
+/// beside its nodes, not a list through them: a million sleeping frames are memory that is
+/// in no cache, and an array tells in advance which will be touched.
 class timing_wheel {
  public:
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
@@ -44,6 +62,7 @@ class timing_wheel {
   timing_wheel() = default;
   timing_wheel(const timing_wheel&) = delete;
   timing_wheel& operator=(const timing_wheel&) = delete;
+  ~timing_wheel();
 
   bool empty() const noexcept { return count_ == 0; }
   std::size_t size() const noexcept { return count_; }
@@ -68,10 +87,16 @@ class timing_wheel {
   static constexpr int words = (1 << first_bits) / 64 + levels - 1;
   static constexpr int all_slots = words * 64;
 
+  using entry = detail::timer_entry;
+  using chunk = detail::timer_chunk;
+
   struct slot {
-    timer_node* head = nullptr;  // circular; head->prev_ is the last
-    std::uint64_t min = never;   // not later than the earliest deadline in it
-    bool sorted = true;          // by deadline, from head on
+    chunk* first = nullptr;
+    chunk* last = nullptr;
+    std::uint64_t min = never;  // not later than the earliest deadline in it
+    std::uint32_t live = 0;
+    std::uint32_t removed = 0;
+    bool sorted = true;  // by deadline
   };
   struct place {
     int level;
@@ -79,6 +104,7 @@ class timing_wheel {
   };
   struct due {
     std::uint64_t deadline;
+    std::size_t order;  // of arming, within the slot
     timer_node* node;
   };
 
@@ -99,10 +125,16 @@ class timing_wheel {
   bool first_occupied(place& out) const noexcept;
   std::uint64_t start_of(place p) const noexcept;
   std::uint64_t find_earliest() const noexcept;
-  void insert(timer_node& n) noexcept;
+  void insert(timer_node& n, std::uint64_t deadline_ns) noexcept;
+  static entry& append(slot& s, const entry& e) noexcept;
+  static void compact(slot& s) noexcept;
+  static void free_chunks(chunk* first) noexcept;
   slot detach(place p) noexcept;
   void cascade(place p) noexcept;
   void take_due(place p, std::uint64_t now_ns, ready_queue& into);
+  void queue_due(ready_queue& into) noexcept;
+  template <class F>
+  static void each_live(const slot& s, F&& f);
 
   std::uint64_t now_ = 0;  // tick; every node's slot is relative to it
   std::size_t count_ = 0;

@@ -3,9 +3,10 @@
 #include <sheaf/runtime/detail/uv.hpp>
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/scheduler.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
 
 #include <exception>
-#include <memory>
+#include <string>
 #include <utility>
 
 namespace sheaf::runtime::detail {
@@ -16,13 +17,22 @@ namespace sheaf::runtime::detail {
 /// callback). Whoever lets go last frees it. dispose() is the wrapper's destructor: from then
 /// on no callback is called, and the callables die at once, or when the one that is running
 /// has returned. A loop that closes first closes its handles; their wrappers then are empty.
+///
+/// A kind of handle derives from it: its constructor ends with opened(uv_NAME_init(...)), its
+/// libuv callbacks end in call().
 class handle_block : public handle_link {
  public:
   handle_block(const handle_block&) = delete;
   handle_block& operator=(const handle_block&) = delete;
 
-  scheduler* owner() const noexcept { return owner_; }
   bool open() const noexcept { return owner_ != nullptr; }
+  /// The loop's; throws invalid_state once that is closed. `what` is the call that was made.
+  scheduler& owner(const char* what) const {
+    if (!owner_) throw invalid_state(std::string(what) + ": the loop is closed");
+    return *owner_;
+  }
+
+  virtual uv_handle_t* raw() noexcept = 0;
 
   void dispose() noexcept {
     held_ = false;
@@ -33,36 +43,19 @@ class handle_block : public handle_link {
   void close() noexcept override {
     if (!owner_) return;
     unlink();
-    std::exchange(owner_, nullptr)->release();
-    uv_close(raw(), [](uv_handle_t* h) { static_cast<handle_block*>(h->data)->on_closed(); });
+    scheduler& s = *std::exchange(owner_, nullptr);
+    closing_on_ = &s;  // keeps the reference until the close callback
+    s.closing_handle(+1);
+    uv_close(raw(), [](uv_handle_t* h) { of(h).on_closed(); });
+    // The callables may own what they like: this very wrapper, others, a last future.
     if (!running_) silence();
   }
 
-  /// Calls `f` as a callback of the handle: with the loop current, errors to its handler.
-  template <class F>
-  void call(const char* what, F&& f) noexcept {
-    if (!owner_) return;
-    scheduler& s = *owner_;
-    s.retain();
-    running_ = true;
-    {
-      const current_scope now_running(s);
-      try {
-        f();
-      } catch (...) {
-        s.fail(what, std::current_exception());
-      }
-    }
-    running_ = false;
-    if (!owner_) silence();
-    s.release();
-  }
-
  protected:
-  explicit handle_block(scheduler& s) noexcept : owner_(&s) {}
+  /// Throws invalid_state if the loop is closed.
+  handle_block(scheduler& s, const char* what) : owner_(&s) { s.require_open(what); }
   virtual ~handle_block() = default;
 
-  virtual uv_handle_t* raw() noexcept = 0;
   /// Destroys the callables.
   virtual void silence() noexcept = 0;
 
@@ -74,21 +67,57 @@ class handle_block : public handle_link {
     owner_->add(*this);
   }
 
- private:
-  void on_closed() noexcept {
-    closed_ = true;
-    if (!held_) delete this;
+  /// Calls `f` as a callback of the handle: with the loop current, errors to its handler.
+  template <class F>
+  void call(const char* what, F&& f) noexcept {
+    if (!owner_) return;
+    scheduler& s = *owner_;
+    s.retain();
+    running_ = true;
+    call_on(s, what, std::forward<F>(f));
+    running_ = false;
+    if (!owner_) silence();
+    s.release();
   }
 
-  scheduler* owner_;      // null once closing
-  bool held_ = true;      // by its wrapper
-  bool closed_ = false;   // the close callback has run
-  bool running_ = false;  // one of its callables is being called
+  /// The block of a handle; Block is the kind that made it.
+  template <class Block = handle_block, class Handle>
+  static Block& of(Handle* h) noexcept {
+    return *static_cast<Block*>(static_cast<handle_block*>(h->data));
+  }
+
+ private:
+  template <class F>
+  static void call_on(scheduler& s, const char* what, F&& f) noexcept {
+    const current_scope now_running(s);
+    const trace_callback slice(s, what);
+    try {
+      f();
+    } catch (...) {
+      s.fail(what, std::current_exception());
+    }
+  }
+
+  void on_closed() noexcept {
+    closed_ = true;
+    scheduler& s = *std::exchange(closing_on_, nullptr);
+    s.closing_handle(-1);
+    if (!held_) delete this;
+    s.release();
+  }
+
+  scheduler* owner_;                 // null once closing
+  scheduler* closing_on_ = nullptr;  // from close() to the close callback
+  bool held_ = true;                 // by its wrapper
+  bool closed_ = false;              // the close callback has run
+  bool running_ = false;             // one of its callables is being called
 };
 
-template <class Block>
-struct block_deleter {
-  void operator()(Block* b) const noexcept { b->dispose(); }
-};
+/// `f`, which must hold something: an empty callback would be found out only when called.
+template <class F>
+F callable(F f, const char* what) {
+  if (!f) throw invalid_state(std::string(what) + ": the callback is empty");
+  return f;
+}
 
 }  // namespace sheaf::runtime::detail

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "clock.hpp"
+
+#include <sheaf/coro.hpp>
+
+#include <string>
+
+// Each does `n` operations, `reps` times over where that is said, on the loop that runs it,
+// starts and stops the meter around the work alone and gives its checksum.
+
+namespace bench {
+
+struct outcome {
+  long long check = 0;
+  std::string more;  // further keys of the line, each with a comma ahead
+};
+
+using workload = sheaf::coro<outcome> (*)(meter&, long n, long reps);
+
+// combinators.cpp
+sheaf::coro<outcome> gather_ready(meter&, long n, long reps);
+sheaf::coro<outcome> gather_done(meter&, long n, long reps);
+sheaf::coro<outcome> gather_sleep(meter&, long n, long reps);
+sheaf::coro<outcome> as_completed(meter&, long n, long reps);
+sheaf::coro<outcome> wait_first(meter&, long n, long reps);
+sheaf::coro<outcome> wait_seq(meter&, long n, long reps);
+sheaf::coro<outcome> cancel_all(meter&, long n, long reps);
+
+// scheduling.cpp
+sheaf::coro<outcome> spawn_await(meter&, long n, long reps);
+sheaf::coro<outcome> await_chain(meter&, long n, long reps);
+sheaf::coro<outcome> call_soon(meter&, long n, long reps);
+sheaf::coro<outcome> timer_churn(meter&, long n, long reps);
+sheaf::coro<outcome> post_threadsafe(meter&, long n, long reps);
+
+}  // namespace bench

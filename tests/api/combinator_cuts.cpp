@@ -1,0 +1,197 @@
+#include "support/catch.hpp"
+#include "support/cut.hpp"
+
+#include <sheaf/as_completed.hpp>
+#include <sheaf/gather.hpp>
+#include <sheaf/loop.hpp>
+#include <sheaf/sleep.hpp>
+#include <sheaf/to_thread.hpp>
+#include <sheaf/wait.hpp>
+
+using namespace sheaf;
+using namespace std::chrono_literals;
+using test::cut::everywhere;
+using test::cut::lives;
+using test::cut::witness;
+
+namespace {
+
+coro<int> child(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  co_await sleep(d);
+  co_return 1;
+}
+
+coro<int> failing(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  co_await sleep(d);
+  throw test::failure("x");
+}
+
+/// Takes some batches more to end when it is cancelled.
+coro<int> slow_to_end(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  bool asked = false;
+  try {
+    co_await sleep(d);
+  } catch (const cancelled&) {
+    asked = true;
+  }
+  if (!asked) co_return 1;
+  co_await sleep(0ms);
+  co_await sleep(1ms);
+  throw cancelled("as asked");
+}
+
+std::vector<coro<int>> some(lives& l) {
+  std::vector<coro<int>> all;
+  all.push_back(child(l, 2ms));
+  all.push_back(slow_to_end(l, 3ms));
+  all.push_back(child(l, 0ms));
+  return all;
+}
+
+std::vector<task<int>> some_tasks(lives& l) {
+  std::vector<task<int>> all;
+  for (auto& c : some(l)) all.push_back(create_task(std::move(c)));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("gather: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(some(l));
+  });
+}
+
+TEST_CASE("gather: may be cut off at any batch of its failing", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(child(l, 1ms), failing(l, 2ms), slow_to_end(l, 9ms));
+  });
+}
+
+TEST_CASE("gather: leave_running may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(leave_running, child(l, 1ms), failing(l, 2ms), slow_to_end(l, 9ms));
+  });
+}
+
+TEST_CASE("gather: return_exceptions may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(return_exceptions, child(l, 1ms), failing(l, 2ms),
+                    slow_to_end(l, 3ms));
+  });
+}
+
+TEST_CASE("gather: under a limit may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(limit(1), some(l));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await gather(limit(2), failing(l, 1ms), slow_to_end(l, 9ms), child(l, 1ms));
+  });
+}
+
+TEST_CASE("gather: of futures may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    promise<int> a, b;
+    auto both = gather(a.get_future(), b.get_future());
+    co_await sleep(0ms);
+    a.set_value(1);
+    co_await sleep(1ms);
+    b.set_value(2);
+    co_await both;
+  });
+}
+
+TEST_CASE("wait: may be cut off at any batch, whatever it waits for", "[api][cut]") {
+  for (const auto when : {first_completed, first_exception, all_completed}) {
+    everywhere([when](lives& l) -> coro<> {
+      const auto body = [](lives& all, return_when what) -> coro<> {
+        const witness w(all);
+        auto tasks = some_tasks(all);
+        tasks.push_back(create_task(failing(all, 2ms)));
+        const auto got = co_await wait(tasks, wait_options().return_when(what));
+        for (const auto& t : got.done) static_cast<void>(t.outcome());
+      };
+      return body(l, when);
+    });
+  }
+}
+
+TEST_CASE("wait: with a time-out may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    const auto tasks = some_tasks(l);
+    co_await wait(tasks, wait_options().timeout(2ms));
+  });
+}
+
+TEST_CASE("as_completed: next() may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    auto stream = as_completed(some(l));
+    while (const auto t = co_await stream.next()) static_cast<void>(t->outcome());
+  });
+}
+
+TEST_CASE("as_completed: a range-for may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    for (auto&& aw : as_completed(some(l))) co_await aw;
+  });
+}
+
+TEST_CASE("as_completed: with a time-out may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    auto stream = as_completed(some(l), as_completed_options().timeout(2ms));
+    try {
+      while (const auto t = co_await stream.next()) static_cast<void>(t->outcome());
+    } catch (const timeout_error&) {
+    }
+  });
+}
+
+TEST_CASE("as_completed: with several who ask may be cut off at any batch",
+          "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    auto stream = as_completed(some(l));
+    const auto ask = [](lives& all, completion_stream<task<int>>& from) -> coro<> {
+      const witness asking(all);
+      while (const auto t = co_await from.next()) static_cast<void>(t->outcome());
+    };
+    co_await gather(ask(l, stream), ask(l, stream));
+  });
+}
+
+TEST_CASE("sleep: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await sleep(0ms);
+    co_await sleep(2ms);
+    co_await sleep(1ms, std::make_unique<int>(1));
+  });
+}
+
+TEST_CASE("to_thread: may be cut off at any batch", "[api][cut]") {
+  // How many batches it takes is not ours to say.
+  everywhere(
+      [](lives& l) -> coro<> {
+        const witness w(l);
+        const auto double_it = [](int v) { return 2 * v; };
+        const auto nothing = [] {};
+        co_await to_thread(double_it, 1);
+        co_await gather(to_thread(double_it, 2), to_thread(nothing));
+      },
+      8);
+}

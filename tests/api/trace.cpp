@@ -1,0 +1,111 @@
+#include <sheaf/gather.hpp>
+#include <sheaf/run.hpp>
+#include <sheaf/sleep.hpp>
+#include <sheaf/trace.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <system_error>
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A file that is gone when the test ends.
+class scratch_file {
+ public:
+  explicit scratch_file(const std::string& name)
+      : path_(fs::temp_directory_path() /
+              (name + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".json")) {}
+  ~scratch_file() { fs::remove(path_); }
+  const fs::path& path() const { return path_; }
+  std::string text() const {
+    std::ostringstream all;
+    all << std::ifstream(path_).rdbuf();
+    return all.str();
+  }
+
+ private:
+  fs::path path_;
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+sheaf::coro<> nap() { co_await sheaf::sleep(1ms); }
+
+sheaf::coro<> two_naps() { co_await sheaf::gather(nap(), nap()); }
+
+sheaf::coro<> traced_in_part(fs::path file) {
+  auto before = sheaf::create_task(nap(), sheaf::task_options().name("before"));
+  co_await sheaf::sleep(0s);
+  sheaf::trace::start(sheaf::trace_options().path(file));
+  auto during = sheaf::create_task(nap(), sheaf::task_options().name("during"));
+  co_await before;
+  co_await during;
+  sheaf::trace::stop();
+  sheaf::trace::stop();  // nothing is recorded: without effect
+}
+
+sheaf::coro<> start_twice(fs::path file) {
+  sheaf::trace::start(sheaf::trace_options().path(file));
+  sheaf::trace::start(sheaf::trace_options().path(file));
+  co_return;
+}
+
+}  // namespace
+
+TEST_CASE("trace: run_options().trace() leaves a file with tasks, waits and the gather",
+          "[trace]") {
+  const scratch_file file("sheaf-run");
+  sheaf::run(two_naps(), sheaf::run_options().virtual_time().trace(file.path()));
+  const std::string text = file.text();
+  CHECK(has(text, "\"sheaf-trace/1\""));
+  CHECK(has(text, "gather(2)"));
+  CHECK(has(text, "await sleep"));
+  CHECK(has(text, "trace.cpp:"));  // the places of the awaits
+}
+
+TEST_CASE("trace: a file that cannot be written is an error before the work", "[trace]") {
+  bool ran = false;
+  const auto work = [](bool& flag) -> sheaf::coro<> {
+    flag = true;
+    co_return;
+  };
+  try {
+    sheaf::run(work(ran), sheaf::run_options().trace("/no-such-folder/t.json"));
+    FAIL("run() went on");
+  } catch (const std::system_error& e) {
+    CHECK(has(e.what(), "/no-such-folder/t.json"));
+  }
+  CHECK_FALSE(ran);
+}
+
+TEST_CASE("trace: start and stop record a part of a run", "[trace]") {
+  const scratch_file file("sheaf-part");
+  sheaf::run(traced_in_part(file.path()), sheaf::run_options().virtual_time());
+  const std::string text = file.text();
+  CHECK(has(text, "\"before\""));
+  CHECK(has(text, "\"during\""));
+}
+
+TEST_CASE("trace: a loop is traced once at a time", "[trace]") {
+  const scratch_file file("sheaf-twice");
+  CHECK_THROWS_AS(sheaf::run(start_twice(file.path())), sheaf::invalid_state);
+}
+
+TEST_CASE("trace: SHEAF_TRACE traces a program that says nothing of it", "[trace]") {
+  const scratch_file file("sheaf-environment");
+  setenv("SHEAF_TRACE", file.path().c_str(), 1);
+  sheaf::run(two_naps(), sheaf::run_options().virtual_time());
+  unsetenv("SHEAF_TRACE");
+  CHECK(has(file.text(), "gather(2)"));
+}

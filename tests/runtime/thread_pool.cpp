@@ -1,0 +1,210 @@
+#include <sheaf/runtime/loop.hpp>
+#include <sheaf/runtime/thread_census.hpp>
+#include <sheaf/runtime/thread_pool.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+
+using namespace std::chrono_literals;
+using namespace sheaf::runtime;
+using test::counted;
+
+static_assert(!std::is_copy_constructible_v<thread_pool>);
+
+namespace {
+
+/// Runs one callable there and one here.
+class job final : public pool_job {
+ public:
+  job(loop& l, unique_function<void()> there, unique_function<void()> here)
+      : loop_(l.core()), there_(std::move(there)), here_(std::move(here)) {}
+  void execute() noexcept override { there_(); }
+  void run() noexcept override {
+    loop_.expect_threads(-1);
+    here_();
+    delete this;
+  }
+  void drop() noexcept override {
+    loop_.expect_threads(-1);
+    delete this;
+  }
+
+ private:
+  ~job() = default;
+  scheduler& loop_;
+  unique_function<void()> there_, here_;
+  counted counted_;
+};
+
+/// Holds threads until so many have come.
+class meeting {
+ public:
+  explicit meeting(int expected) : missing_(expected) {}
+  void come() {
+    std::unique_lock hold(lock_);
+    if (--missing_ <= 0) all_here_.notify_all();
+    all_here_.wait(hold, [this] { return missing_ <= 0; });
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable all_here_;
+  int missing_;
+};
+
+}  // namespace
+
+TEST_CASE("thread_pool: a job runs on another thread and ends on the loop's",
+          "[runtime][thread_pool]") {
+  counted::reset();
+  loop l;
+  thread_pool pool(l.core());
+  std::thread::id there, here;
+  bool loop_was_current = false;
+  pool.submit(*new job(
+      l, [&] { there = std::this_thread::get_id(); },
+      [&] {
+        here = std::this_thread::get_id();
+        loop_was_current = &loop::current() == &l;
+      }));
+  l.run_forever();  // waits for it, and for nothing else
+  CHECK(here == std::this_thread::get_id());
+  CHECK(there != here);
+  CHECK(there != std::thread::id());
+  CHECK(loop_was_current);
+  CHECK(counted::alive == 0);
+}
+
+TEST_CASE("thread_pool: jobs begin in the order they were submitted",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool(l.core());
+  pool.set_size(1);
+  std::vector<int> began, expected;
+  int ended = 0;
+  for (int i = 0; i < 200; ++i) {
+    pool.submit(*new job(l, [&began, i] { began.push_back(i); }, [&] { ++ended; }));
+    expected.push_back(i);
+  }
+  l.run_forever();
+  CHECK(ended == 200);
+  CHECK(began == expected);
+}
+
+TEST_CASE("thread_pool: as many run at once as there is room for, and no more",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool(l.core());
+  constexpr int size = 5;
+  pool.set_size(size);
+  std::mutex lock;
+  std::set<std::thread::id> threads;
+  meeting all(size);  // passed only when so many run at once
+  int ended = 0;
+  for (int i = 0; i < 40; ++i) {
+    pool.submit(*new job(
+        l,
+        [&] {
+          all.come();
+          const std::lock_guard hold(lock);
+          threads.insert(std::this_thread::get_id());
+        },
+        [&] { ++ended; }));
+  }
+  l.run_forever();
+  CHECK(ended == 40);
+  pool.join();
+  CHECK(threads.size() <= size);
+  CHECK(threads.count(std::this_thread::get_id()) == 0);
+}
+
+TEST_CASE("thread_pool: a thread that waits is used before a new one is made",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool(l.core());
+  std::set<std::thread::id> threads;
+  for (int i = 0; i < 50; ++i) {
+    // One after another: the one before has ended here, so its thread is about to wait.
+    pool.submit(*new job(l, [&] { threads.insert(std::this_thread::get_id()); }, [] {}));
+    l.run_forever();
+  }
+  pool.join();
+  CHECK(threads.size() <= thread_pool::default_size());
+}
+
+TEST_CASE("thread_pool: join() waits for all, their results are in the loop's inbox",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool(l.core());
+  std::atomic<int> executed{0};
+  int ended = 0;
+  for (int i = 0; i < 20; ++i)
+    pool.submit(*new job(l, [&] { ++executed; }, [&] { ++ended; }));
+  pool.join();
+  CHECK(executed == 20);
+  CHECK(ended == 0);
+  l.run_forever();
+  CHECK(ended == 20);
+  pool.submit(
+      *new job(l, [&] { ++executed; }, [&] { ++ended; }));  // it can be used again
+  l.run_forever();
+  CHECK(ended == 21);
+}
+
+TEST_CASE("thread_pool: results that the loop never took are dropped with it",
+          "[runtime][thread_pool]") {
+  counted::reset();
+  int ended = 0;
+  {
+    loop l;
+    thread_pool pool(l.core());
+    for (int i = 0; i < 20; ++i) pool.submit(*new job(l, [] {}, [&] { ++ended; }));
+    pool.join();
+    l.close();
+  }
+  CHECK(ended == 0);
+  CHECK(counted::alive == 0);
+}
+
+TEST_CASE("thread_pool: the size is asyncio's", "[runtime][thread_pool]") {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  CHECK(thread_pool::default_size() == std::min<std::size_t>(32, cores + 4));
+}
+
+TEST_CASE("thread_pool: its threads do not count as somebody who could call",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool(l.core());
+  pool.submit(*new job(l, [] {}, [] {}));
+  l.run_forever();  // would wait for ever for the pool's idle thread
+  meeting leave(2);
+  std::thread other([&] { leave.come(); });
+  CHECK(other_threads_exist());
+  leave.come();
+  other.join();
+}
+
+TEST_CASE("thread_pool: virtual time stands while a job is under way",
+          "[runtime][thread_pool]") {
+  loop l{clock_kind::virtual_};
+  thread_pool pool(l.core());
+  std::vector<int> order;
+  meeting go(2);
+  l.call_later(1h, [&] { order.push_back(2); });
+  pool.submit(*new job(l, [&] { go.come(); }, [&] { order.push_back(1); }));
+  l.turn();
+  l.turn();
+  CHECK(order.empty());
+  go.come();
+  l.run_forever();
+  CHECK(order == std::vector<int>{1, 2});
+}
