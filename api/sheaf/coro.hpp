@@ -5,6 +5,7 @@
 #include <sheaf/exceptions.hpp>
 #include <sheaf/fwd.hpp>
 
+#include <bit>
 #include <concepts>
 #include <coroutine>
 #include <exception>
@@ -110,9 +111,23 @@ class awaiting_promise : public promise_base {
  public:
   final_awaiter final_suspend() const noexcept { return {}; }
 
+  // By default argument, which the compiler puts at the place of the co_await.
+#if defined(__clang__)
   template <class A>
   decltype(auto) await_transform(
-      A&& a, place_pointer at = __builtin_source_location()) {
+      A&& a, std::source_location at = std::source_location::current()) {
+    return await_at(std::forward<A>(a), std::bit_cast<place_pointer>(at));
+  }
+#else
+  template <class A>
+  decltype(auto) await_transform(A&& a, place_pointer at = __builtin_source_location()) {
+    return await_at(std::forward<A>(a), at);
+  }
+#endif
+
+ private:
+  template <class A>
+  decltype(auto) await_at(A&& a, place_pointer at) {
     set_place(at);
     if constexpr (task_awaitable<A>) {
       return std::forward<A>(a).await_in_task();

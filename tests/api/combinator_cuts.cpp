@@ -131,7 +131,7 @@ TEST_CASE("wait: with a time-out may be cut off at any batch", "[api][cut]") {
   everywhere([](lives& l) -> coro<> {
     const witness w(l);
     const auto tasks = some_tasks(l);
-    co_await wait(tasks, wait_options().timeout(2ms));
+    static_cast<void>(co_await wait(tasks, wait_options().timeout(2ms)));
   });
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("misuse: waiting for a future of another loop is an error", "[api][mis
   promise<int> there(other);
   const auto ask = [](future<int> f) -> coro<> {
     std::vector<future<int>> one{f};
-    co_await wait(one);
+    static_cast<void>(co_await wait(one));
   };
   CHECK_THROWS_AS(l.run_until_complete(ask(there.get_future())), std::invalid_argument);
 }

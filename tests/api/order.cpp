@@ -158,7 +158,7 @@ TEST_CASE("R3: cancel never resumes inline", "[api][order][R3]") {
     const auto on_wait = create_task([](future<int> f, event_log& s) -> coro<> {
       std::vector<future<int>> one{f};
       try {
-        co_await wait(one);
+        static_cast<void>(co_await wait(one));
       } catch (const cancelled&) {
         s.push_back("on a wait is cancelled");
         throw;

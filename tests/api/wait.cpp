@@ -144,7 +144,7 @@ TEST_CASE("wait: an error that it saw but nobody read is still reported [WAIT-5]
   virtual_loop l;
   l.run_until_complete([]() -> coro<> {
     const tasks all{create_task(fail("x", 10ms))};
-    co_await wait(all);
+    static_cast<void>(co_await wait(all));
   }());
   CHECK(l.exceptions_reported() == 1);
 }
@@ -206,7 +206,7 @@ TEST_CASE("wait: resumes two batches after the completion, as asyncio does [WAIT
         here.call_soon([&] { seen.push_back("two later"); });
       });
     });
-    co_await wait(all);
+    static_cast<void>(co_await wait(all));
     seen.push_back("resumed");
     co_await sleep(0ms);
   }(log));
@@ -332,7 +332,7 @@ TEST_CASE("wait: cancelling the caller leaves the children alone [WAIT-13]",
   l.run_until_complete([](event_log& seen) -> coro<> {
     const tasks all{create_task(noted(seen, "child", 10ms))};
     const auto caller =
-        create_task([](const tasks& t) -> coro<> { co_await wait(t); }(all));
+        create_task([](const tasks& t) -> coro<> { static_cast<void>(co_await wait(t)); }(all));
     co_await sleep(1ms);
     caller.cancel();
     co_await as_outcome(caller);
@@ -351,7 +351,7 @@ TEST_CASE("wait: cancelled while its wake-up is under way, it is cancelled [WAIT
       promise<int> p;
       const std::vector<future<int>> all{p.get_future()};
       const auto caller = create_task(
-          [](const std::vector<future<int>>& f) -> coro<> { co_await wait(f); }(all));
+          [](const std::vector<future<int>>& f) -> coro<> { static_cast<void>(co_await wait(f)); }(all));
       co_await sleep(1ms);
       p.set_value(1);
       for (int i = 0; i < batches; ++i) co_await sleep(0ms);
@@ -373,11 +373,11 @@ TEST_CASE("wait: on every way out it leaves the children and its timer [WAIT-14]
     const std::vector<future<int>> all{never.get_future(), soon.get_future()};
     const auto held = all[0].state().references();
 
-    co_await wait(all, wait_options().timeout(1ms));
+    static_cast<void>(co_await wait(all, wait_options().timeout(1ms)));
     CHECK(all[0].state().references() == held);
 
     const auto caller = create_task([](const std::vector<future<int>>& f) -> coro<> {
-      co_await wait(f, wait_options().timeout(1h));
+      static_cast<void>(co_await wait(f, wait_options().timeout(1h)));
     }(all));
     co_await sleep(1ms);
     CHECK(here() == 1);
@@ -387,7 +387,7 @@ TEST_CASE("wait: on every way out it leaves the children and its timer [WAIT-14]
     CHECK(all[0].state().references() == held);
 
     loop::current().call_soon([&] { soon.set_value(1); });
-    co_await wait(all, wait_options().return_when(first_completed).timeout(1h));
+    static_cast<void>(co_await wait(all, wait_options().return_when(first_completed).timeout(1h)));
     CHECK(here() == 0);
     CHECK(all[0].state().references() == held);
   }());
