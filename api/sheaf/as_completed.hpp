@@ -56,7 +56,8 @@ class outcome_wait final : public completion_wait {
   using completion_wait::completion_wait;
   T await_resume() {
     const auto i = next();
-    if (!i) throw invalid_state("as_completed: each of its awaitables gives one result, once");
+    if (!i)
+      throw invalid_state("as_completed: each of its awaitables gives one result, once");
     future_state& s = *state().state(*i);
     s.require_value();
     // The stream holds a reference of its own, which will not be used again.
@@ -105,7 +106,9 @@ class [[nodiscard]] completion_stream {
   /// The next input that has completed, the very handle that went in; none at the end.
   /// Throws timeout_error once for each that did not make it in time. Any number of tasks
   /// may ask at once; one that is cancelled takes nothing with it.
-  [[nodiscard]] detail::next_wait<Handle> next() { return detail::next_wait<Handle>(checked()); }
+  [[nodiscard]] detail::next_wait<Handle> next() {
+    return detail::next_wait<Handle>(checked());
+  }
 
   class iterator {
    public:
@@ -173,8 +176,9 @@ auto as_completed(Range&& range, const as_completed_options& options = {}) {
     for (auto& c : children) detail::discard_child(*c.state);
     throw;
   }
-  return completion_stream<handle>(detail::completion_ref::adopt(new detail::completion_state(
-      detail::loop_or_current(l), std::move(children), options.timeout_ns())));
+  return completion_stream<handle>(
+      detail::completion_ref::adopt(new detail::completion_state(
+          detail::loop_or_current(l), std::move(children), options.timeout_ns())));
 }
 
 }  // namespace sheaf

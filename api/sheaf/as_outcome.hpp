@@ -5,6 +5,7 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/outcome.hpp>
+#include <sheaf/task.hpp>
 
 #include <exception>
 #include <type_traits>
@@ -60,15 +61,45 @@ class future_outcome_wait final : public future_wait {
   }
 };
 
+/// The same for an rvalue: the value is handed over as co_await on an rvalue does.
+template <class T>
+class future_outcome_value_wait final : public future_wait {
+ public:
+  using future_wait::future_wait;
+  outcome<T> await_resume() {
+    try {
+      settled_value();
+    } catch (...) {
+      return failed_outcome<T>(std::current_exception());
+    }
+    if constexpr (std::is_void_v<T>) {
+      return outcome<T>();
+    } else {
+      return outcome<T>(take_value<T>(this->state(), 1));
+    }
+  }
+};
+
 template <class T>
 struct coro_outcome_request {
   coro<T> what;
-  coro_outcome_wait<T> await_in_task() && { return coro_outcome_wait<T>(std::move(what)); }
+  coro_outcome_wait<T> await_in_task() && {
+    return coro_outcome_wait<T>(std::move(what));
+  }
 };
 template <class T>
 struct future_outcome_request {
   state_ref what;
-  future_outcome_wait<T> await_in_task() && { return future_outcome_wait<T>(std::move(what)); }
+  future_outcome_wait<T> await_in_task() && {
+    return future_outcome_wait<T>(std::move(what));
+  }
+};
+template <class T>
+struct future_outcome_value_request {
+  state_ref what;
+  future_outcome_value_wait<T> await_in_task() && {
+    return future_outcome_value_wait<T>(std::move(what));
+  }
 };
 
 }  // namespace detail
@@ -86,6 +117,15 @@ template <class T>
 template <class T>
 [[nodiscard]] detail::future_outcome_request<T> as_outcome(const future<T>& f) {
   return {f.checked()};
+}
+template <class T>
+[[nodiscard]] detail::future_outcome_value_request<T> as_outcome(future<T>&& f) {
+  const future<T> taken = std::move(f);
+  return {taken.checked()};
+}
+template <class T>
+[[nodiscard]] detail::future_outcome_value_request<T> as_outcome(task<T>&& t) {
+  return as_outcome(static_cast<future<T>&&>(t));
 }
 
 }  // namespace sheaf

@@ -10,7 +10,8 @@ namespace {
 
 /// Of a thread that runs no task.
 detail::context_state& thread_context() {
-  static thread_local const auto own = detail::context_ref::adopt(new detail::context_state);
+  static thread_local const auto own =
+      detail::context_ref::adopt(new detail::context_state);
   return *own;
 }
 
@@ -18,7 +19,8 @@ detail::context_state& thread_context() {
 
 context copy_context() {
   const detail::context_state* const c = detail::current_context();
-  return c ? context(detail::context_ref::adopt(new detail::context_state(*c))) : context();
+  return c ? context(detail::context_ref::adopt(new detail::context_state(*c)))
+           : context();
 }
 
 namespace detail {

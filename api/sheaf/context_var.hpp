@@ -78,7 +78,8 @@ context copy_context();
 template <class T>
 class context_var {
  public:
-  static_assert(std::is_copy_constructible_v<T>, "a context is copied, and its values with it");
+  static_assert(std::is_copy_constructible_v<T>,
+                "a context is copied, and its values with it");
 
   explicit context_var(T otherwise = T()) : default_(std::move(otherwise)) {}
   context_var(const context_var&) = delete;

@@ -47,7 +47,8 @@ class coro_wait final : public coro_wait_base {
   }
 
   T await_resume() {
-    if (failed_) [[unlikely]] std::rethrow_exception(take_error());
+    if (failed_) [[unlikely]]
+      std::rethrow_exception(take_error());
     if constexpr (!std::is_void_v<T>) return std::move(room_.value);
   }
 
@@ -132,12 +133,14 @@ class awaiting_promise : public promise_base {
     if constexpr (task_awaitable<A>) {
       return std::forward<A>(a).await_in_task();
     } else {
-      static_assert(task_awaiter<A>,
-                    "await a coro (as an rvalue: co_await f() or co_await std::move(c)), a "
-                    "task, a future or another awaitable of sheaf; anything else is turned "
-                    "into one with promise<T>");
-      static_assert(!std::is_lvalue_reference_v<A>,
-                    "this is awaited once, as an rvalue: co_await sleep(1s), each time anew");
+      static_assert(
+          task_awaiter<A>,
+          "await a coro (as an rvalue: co_await f() or co_await std::move(c)), a "
+          "task, a future or another awaitable of sheaf; anything else is turned "
+          "into one with promise<T>");
+      static_assert(
+          !std::is_lvalue_reference_v<A>,
+          "this is awaited once, as an rvalue: co_await sleep(1s), each time anew");
       return awaiter_ref<std::remove_reference_t<A>>{a};
     }
   }
@@ -207,7 +210,8 @@ class [[nodiscard("a coro does nothing until it is awaited or made a task")]] co
 
   /// For the library: gives the frame up. Throws invalid_state if it was moved from.
   std::coroutine_handle<promise_type> take(const char* what) {
-    if (!frame_) [[unlikely]] moved_from(what);
+    if (!frame_) [[unlikely]]
+      moved_from(what);
     return std::exchange(frame_, nullptr);
   }
 

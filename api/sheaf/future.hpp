@@ -43,9 +43,7 @@ class [[nodiscard]] future {
 
   bool valid() const noexcept { return static_cast<bool>(state_); }
   bool done() const { return state().done(); }
-  bool cancelled() const {
-    return state().status() == detail::future_status::cancelled;
-  }
+  bool cancelled() const { return state().status() == detail::future_status::cancelled; }
 
   /// The value, as often as you ask. Throws the error, `cancelled`, or invalid_state while
   /// it is not done.
@@ -107,7 +105,8 @@ class [[nodiscard]] future {
   explicit future(detail::state_ref s) noexcept : state_(std::move(s)) {}
   detail::future_state& state() const {
     if (!state_) [[unlikely]] {
-      throw invalid_state("this future refers to nothing: it was default-made or moved from");
+      throw invalid_state(
+          "this future refers to nothing: it was default-made or moved from");
     }
     return *state_;
   }

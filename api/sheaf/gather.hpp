@@ -49,13 +49,15 @@ namespace detail {
 
 template <bool Exceptions>
 struct gather_rules {
-  join_policy policy = Exceptions ? join_policy::return_exceptions : join_policy::structured;
+  join_policy policy =
+      Exceptions ? join_policy::return_exceptions : join_policy::structured;
   std::size_t limit = join_state::unlimited;
 
-  gather_rules<true> with_exceptions() const { return {join_policy::return_exceptions, limit}; }
+  gather_rules<true> with_exceptions() const {
+    return {join_policy::return_exceptions, limit};
+  }
   start_mode mode() const noexcept {
-    return limit == join_state::unlimited ? start_mode::joined
-                                          : start_mode::held;
+    return limit == join_state::unlimited ? start_mode::joined : start_mode::held;
   }
 };
 
@@ -95,12 +97,14 @@ struct contribution<true, T> {
 /// gather() of a range: a vector of the contributions, or nothing for children of void.
 template <bool Exceptions, class T>
 class gather_range final
-    : public holding<std::conditional_t<std::is_void_v<T> && !Exceptions, void,
-                                        std::vector<typename contribution<Exceptions, T>::type>>,
-                     join_state> {
+    : public holding<
+          std::conditional_t<std::is_void_v<T> && !Exceptions, void,
+                             std::vector<typename contribution<Exceptions, T>::type>>,
+          join_state> {
  public:
-  using result = std::conditional_t<std::is_void_v<T> && !Exceptions, void,
-                                    std::vector<typename contribution<Exceptions, T>::type>>;
+  using result =
+      std::conditional_t<std::is_void_v<T> && !Exceptions, void,
+                         std::vector<typename contribution<Exceptions, T>::type>>;
   using base = holding<result, join_state>;
 
   /// Children are added one by one, then begin() is called.
@@ -133,7 +137,8 @@ class gather_range final
 /// gather() of a pack: a tuple of the contributions.
 template <bool Exceptions, class... Ts>
 class gather_pack final
-    : public holding<std::tuple<typename contribution<Exceptions, Ts>::type...>, join_state> {
+    : public holding<std::tuple<typename contribution<Exceptions, Ts>::type...>,
+                     join_state> {
  public:
   using result = std::tuple<typename contribution<Exceptions, Ts>::type...>;
   using base = holding<result, join_state>;
@@ -170,10 +175,10 @@ decltype(auto) with_size(Range&& range) {
 
 /// What may stand among the arguments of gather().
 template <class A>
-concept gather_argument =
-    awaitable_argument<A> || awaitable_range<A> || std::same_as<std::remove_cvref_t<A>, limit> ||
-    std::same_as<std::remove_cvref_t<A>, leave_running_t> ||
-    std::same_as<std::remove_cvref_t<A>, return_exceptions_t>;
+concept gather_argument = awaitable_argument<A> || awaitable_range<A> ||
+                          std::same_as<std::remove_cvref_t<A>, limit> ||
+                          std::same_as<std::remove_cvref_t<A>, leave_running_t> ||
+                          std::same_as<std::remove_cvref_t<A>, return_exceptions_t>;
 
 template <bool Exceptions, awaitable_range Range>
 auto gather_with(gather_rules<Exceptions> rules, Range&& range) {

@@ -104,7 +104,8 @@ void loop::drive_until(detail::future_state& s) {
   }
   if (s.done()) return;
   if (end == runtime::scheduler::end::stopped) {
-    throw invalid_state("run_until_complete: the loop was stopped before the future completed");
+    throw invalid_state(
+        "run_until_complete: the loop was stopped before the future completed");
   }
   throw deadlock("every task is blocked and nothing can wake them:" +
                  tasks().describe_tasks());

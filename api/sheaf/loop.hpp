@@ -1,7 +1,7 @@
 #pragma once
 
-#include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/in_context.hpp>
+#include <sheaf/detail/loop_core.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/loop_options.hpp>
 #include <sheaf/promise.hpp>
@@ -34,7 +34,8 @@ class loop : public runtime::loop {
   // As the runtime's, and the callback runs in a copy of the context that is current here.
   template <std::invocable F>
   runtime::call_handle call_soon(F&& f) {
-    if (!detail::has_context()) [[likely]] return runtime::loop::call_soon(std::forward<F>(f));
+    if (!detail::has_context()) [[likely]]
+      return runtime::loop::call_soon(std::forward<F>(f));
     return runtime::loop::call_soon(with_context(std::forward<F>(f)));
   }
   template <std::invocable F>

@@ -7,7 +7,8 @@
 namespace sheaf::detail {
 
 std::int64_t to_delay(std::chrono::duration<double, std::nano> d) {
-  if (std::isnan(d.count())) throw std::invalid_argument("sleep: the delay is not a number");
+  if (std::isnan(d.count()))
+    throw std::invalid_argument("sleep: the delay is not a number");
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   if (d.count() >= static_cast<double>(most)) return most;
   if (d.count() <= -static_cast<double>(most)) return -most;

@@ -36,8 +36,12 @@ class sleep_wait : public runtime::timer_node, public suspension {
  public:
   using awaits_in_task = void;
 
-  static sleep_wait for_delay(std::int64_t ns) noexcept { return sleep_wait(ns > 0 ? ns : 0); }
-  static sleep_wait until(std::int64_t ns) noexcept { return sleep_wait(~(ns > 0 ? ns : 0)); }
+  static sleep_wait for_delay(std::int64_t ns) noexcept {
+    return sleep_wait(ns > 0 ? ns : 0);
+  }
+  static sleep_wait until(std::int64_t ns) noexcept {
+    return sleep_wait(~(ns > 0 ? ns : 0));
+  }
 
   /// Before it is awaited it is only a time, and can be moved.
   sleep_wait(sleep_wait&& other) noexcept : sleep_wait(other.time()) {}
@@ -87,8 +91,8 @@ class sleep_wait : public runtime::timer_node, public suspension {
 template <class T>
 class sleep_value_wait final : public sleep_wait {
  public:
-  sleep_value_wait(std::int64_t delay_ns, T value) noexcept(
-      std::is_nothrow_move_constructible_v<T>)
+  sleep_value_wait(std::int64_t delay_ns,
+                   T value) noexcept(std::is_nothrow_move_constructible_v<T>)
       : sleep_wait(for_delay(delay_ns)), value_(std::move(value)) {}
   T await_resume() {
     sleep_wait::await_resume();
@@ -125,7 +129,8 @@ template <class Rep, class Period, class T>
 template <class Duration>
 [[nodiscard]] detail::sleep_wait sleep_until(
     std::chrono::time_point<std::chrono::steady_clock, Duration> when) {
-  const auto ns = std::chrono::ceil<std::chrono::nanoseconds>(when.time_since_epoch()).count();
+  const auto ns =
+      std::chrono::ceil<std::chrono::nanoseconds>(when.time_since_epoch()).count();
   return detail::sleep_wait::until(ns);
 }
 

@@ -33,7 +33,8 @@ void apply(task_state& t, const task_options& options) {
   }
   if (!options.name().empty()) t.set_name(options.name());
   t.trace_named();
-  options.is_eager() && runtime::scheduler::current() == &t.loop() ? t.start_eagerly() : t.start();
+  options.is_eager() && runtime::scheduler::current() == &t.loop() ? t.start_eagerly()
+                                                                   : t.start();
 }
 
 }  // namespace detail

@@ -102,8 +102,9 @@ namespace detail {
 
 // Inlined: making a task is a third of what a gather of many small ones costs.
 template <class T>
-[[gnu::always_inline]] inline task<T> make_task(loop_core& l, coro<T>&& c, std::source_location at,
-                  start_mode how = start_mode::queued) {
+[[gnu::always_inline]] inline task<T> make_task(loop_core& l, coro<T>&& c,
+                                                std::source_location at,
+                                                start_mode how = start_mode::queued) {
   const auto frame = c.take("create_task");
   try {
     return task<T>(state_ref::adopt(new task_of<T>(l, frame.promise(), at, how)));
@@ -136,7 +137,8 @@ template <class T>
 task<T> create_task(coro<T> c,
                     std::source_location at = std::source_location::current()) {
   auto& l = detail::loop_core::current("create_task");
-  if (l.factory) [[unlikely]] return detail::create_task_on(l, std::move(c), {}, at);
+  if (l.factory) [[unlikely]]
+    return detail::create_task_on(l, std::move(c), {}, at);
   return detail::make_task(l, std::move(c), at);
 }
 

@@ -87,22 +87,22 @@ auto future<T>::then(F&& f) const {
       typename detail::flattened<detail::continuation_result<T, function>>::type;
   promise<result> to(state().loop());
   future<result> out = to.get_future();
-  add_done_callback([to = std::move(to), f = function(std::forward<F>(f))](
-                        const future& from) mutable {
-    if (to.done()) return;
-    if constexpr (detail::takes_value<function&, T>::value) {
-      if (from.state().status() == detail::future_status::cancelled) {
-        return to.cancel_as(from.state().cause());
-      }
-    }
-    try {
-      detail::continue_into<T>(to, f, from);
-    } catch (const sheaf::cancelled& c) {
-      to.cancel_as(c.cause());
-    } catch (...) {
-      to.try_set_exception(std::current_exception());
-    }
-  });
+  add_done_callback(
+      [to = std::move(to), f = function(std::forward<F>(f))](const future& from) mutable {
+        if (to.done()) return;
+        if constexpr (detail::takes_value<function&, T>::value) {
+          if (from.state().status() == detail::future_status::cancelled) {
+            return to.cancel_as(from.state().cause());
+          }
+        }
+        try {
+          detail::continue_into<T>(to, f, from);
+        } catch (const sheaf::cancelled& c) {
+          to.cancel_as(c.cause());
+        } catch (...) {
+          to.try_set_exception(std::current_exception());
+        }
+      });
   return out;
 }
 

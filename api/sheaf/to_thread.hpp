@@ -6,6 +6,7 @@
 #include <sheaf/runtime/thread_pool.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -22,6 +23,9 @@ namespace detail {
 /// thread alone.
 class thread_call : public runtime::pool_job {
  public:
+  /// Gives it to the pool, which owns it from then on. Throws, and frees it, if that fails.
+  void submit();
+
   void execute() noexcept final;
   void run() noexcept final;
   void drop() noexcept final;
@@ -31,8 +35,9 @@ class thread_call : public runtime::pool_job {
     result_->watch(watch_, withdrawn_);
   }
   virtual ~thread_call() = default;
-  virtual void call() = 0;               // on the thread
-  virtual void deliver(future_state&) = 0;  // on the loop, after a call that did not throw
+  virtual void call() = 0;  // on the thread
+  virtual void deliver(
+      future_state&) = 0;  // on the loop, after a call that did not throw
 
  private:
   /// Set when the future is cancelled: a call that has not begun by then is not made.
@@ -47,11 +52,14 @@ class thread_call : public runtime::pool_job {
   };
 
   void leave() noexcept;
+  void trace_submit() noexcept;
+  void trace_ran() noexcept;
 
   state_ref result_;
   withdrawal withdrawn_;
   watcher watch_;
   std::exception_ptr error_;
+  std::uint64_t request_ = 0;  // of the trace
 };
 
 template <class R, class F, class... Args>
@@ -90,8 +98,6 @@ class thread_call_of final : public thread_call {
   std::optional<value> value_;
 };
 
-void submit_to_pool(loop_core& l, runtime::pool_job* job);
-
 }  // namespace detail
 
 /// Calls `fn(args...)` on a thread of the loop's pool and gives its result: asyncio's
@@ -107,11 +113,12 @@ void submit_to_pool(loop_core& l, runtime::pool_job* job);
 template <class F, class... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto to_thread(F&& fn, Args&&... args) {
-  using R = std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
+  using R =
+      std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
   using job = detail::thread_call_of<R, std::decay_t<F>, std::decay_t<Args>...>;
   auto& l = detail::loop_core::current("to_thread");
   const auto result = detail::state_ref::adopt(new detail::promised<R>(l));
-  detail::submit_to_pool(l, new job(result, std::forward<F>(fn), std::forward<Args>(args)...));
+  (new job(result, std::forward<F>(fn), std::forward<Args>(args)...))->submit();
   return future<R>(result);
 }
 

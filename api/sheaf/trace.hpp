@@ -13,7 +13,9 @@ class trace_options {
     path_ = std::move(file);
     return *this;
   }
-  trace_options&& path(std::filesystem::path file) && { return std::move(path(std::move(file))); }
+  trace_options&& path(std::filesystem::path file) && {
+    return std::move(path(std::move(file)));
+  }
 
   const std::filesystem::path& file() const noexcept { return path_; }
 

@@ -22,7 +22,9 @@ class wait_options {
     when_ = when;
     return *this;
   }
-  wait_options&& return_when(sheaf::return_when when) && { return std::move(return_when(when)); }
+  wait_options&& return_when(sheaf::return_when when) && {
+    return std::move(return_when(when));
+  }
 
   /// Returns at the latest after `d`, with what is done by then. No error, nothing cancelled.
   template <class Rep, class Period>
@@ -125,7 +127,8 @@ std::vector<Handle> distinct(Range&& range) {
 /// Cancelling it leaves the children alone. Cost: it registers with each child, O(n); to
 /// take them one by one as_completed() registers once.
 template <std::ranges::input_range Range>
-  requires(detail::awaitable_range<Range> && !detail::is_coro_v<std::ranges::range_value_t<Range>>)
+  requires(detail::awaitable_range<Range> &&
+           !detail::is_coro_v<std::ranges::range_value_t<Range>>)
 auto wait(Range&& range, const wait_options& options = {}) {
   using handle = detail::handle_t<std::ranges::range_value_t<Range>>;
   auto handles = detail::distinct<handle, Range>(std::forward<Range>(range));

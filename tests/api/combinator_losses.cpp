@@ -27,7 +27,9 @@
 namespace {
 // The sanitizer counts, and is a hundred times slower.
 constexpr int races = 10'000;
-long live_memory() { return static_cast<long>(__sanitizer_get_current_allocated_bytes()); }
+long live_memory() {
+  return static_cast<long>(__sanitizer_get_current_allocated_bytes());
+}
 }  // namespace
 
 #else
@@ -55,7 +57,9 @@ void* operator new(std::size_t size) {
   if (void* const p = allocate(size)) return p;
   throw std::bad_alloc();
 }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate(size);
+}
 void operator delete(void* p) noexcept { deallocate(p); }
 void operator delete(void* p, std::size_t) noexcept { deallocate(p); }
 
@@ -123,7 +127,8 @@ TEST_CASE("losses: a million waits won by another leave nothing with the pending
     promise<int> soon;
     std::vector<future<int>> both{pending[0], soon.get_future()};
     soon.set_value(1);
-    static_cast<void>(co_await wait(both, wait_options().return_when(first_completed).timeout(1h)));
+    static_cast<void>(
+        co_await wait(both, wait_options().return_when(first_completed).timeout(1h)));
   };
   CHECK(l.run_until_complete(growth(race)) == 0);
 }

@@ -25,7 +25,8 @@ sheaf::coro<int> set_and_get(int value) {
 sheaf::coro<std::string> children_do_not_disturb() {
   depth.set(1);
   auto [a, b] = co_await sheaf::gather(set_and_get(2), set_and_get(3));
-  co_return std::to_string(a) + " " + std::to_string(b) + " " + std::to_string(depth.get());
+  co_return std::to_string(a) + " " + std::to_string(b) + " " +
+      std::to_string(depth.get());
 }
 
 sheaf::coro<int> change_after_creation() {
@@ -45,8 +46,9 @@ sheaf::coro<std::string> callbacks() {
     log += "later " + request.get() + ", ";
     request.set("of the callback");
   });
-  p.get_future().add_done_callback(
-      [&](const sheaf::future<int>& f) { log += "done " + request.get() + " " + std::to_string(f.result()) + ", "; });
+  p.get_future().add_done_callback([&](const sheaf::future<int>& f) {
+    log += "done " + request.get() + " " + std::to_string(f.result()) + ", ";
+  });
   request.set("r2");
   p.set_value(7);
   co_await sheaf::sleep(2ms);
@@ -69,7 +71,8 @@ sheaf::coro<std::string> shared_context() {
 
 sheaf::coro<std::string> eager_child() {
   request.set("parent");
-  auto child = sheaf::create_task(set_request("child"), sheaf::task_options().eager_start());
+  auto child =
+      sheaf::create_task(set_request("child"), sheaf::task_options().eager_start());
   co_await child;
   co_return request.get();
 }
@@ -81,11 +84,13 @@ T run_virtual(sheaf::coro<T> main) {
 
 }  // namespace
 
-TEST_CASE("context_var: a task runs in a copy of its creator's context [TASK-18]", "[TASK-18]") {
+TEST_CASE("context_var: a task runs in a copy of its creator's context [TASK-18]",
+          "[TASK-18]") {
   CHECK(run_virtual(children_do_not_disturb()) == "102 103 1");
 }
 
-TEST_CASE("context_var: the copy is taken when the task is created [TASK-18]", "[TASK-18]") {
+TEST_CASE("context_var: the copy is taken when the task is created [TASK-18]",
+          "[TASK-18]") {
   CHECK(run_virtual(change_after_creation()) == 105);
 }
 
@@ -94,7 +99,8 @@ TEST_CASE("context_var: a callback runs in the context it was registered in [TAS
   CHECK(run_virtual(callbacks()) == "soon r1, done r1 7, later r1, , task r2");
 }
 
-TEST_CASE("context_var: tasks that are given one context share it [TASK-18]", "[TASK-18]") {
+TEST_CASE("context_var: tasks that are given one context share it [TASK-18]",
+          "[TASK-18]") {
   CHECK(run_virtual(shared_context()) == "shared -");
 }
 

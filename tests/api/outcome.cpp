@@ -3,6 +3,7 @@
 #include <sheaf/loop.hpp>
 #include <sheaf/outcome.hpp>
 #include <sheaf/promise.hpp>
+#include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 
@@ -235,4 +236,15 @@ TEST_CASE("as_outcome: a coroutine's value is moved, not copied", "[api][outcome
   CHECK(counted::copies == 0);
   CHECK(counted::alive == 0);
   CHECK(l.run_until_complete(outcome_of_owner()) == 8);
+}
+
+TEST_CASE("as_outcome: the move-only result of a task is handed over", "[api][outcome]") {
+  const auto make = []() -> sheaf::coro<std::unique_ptr<int>> {
+    co_return std::make_unique<int>(7);
+  };
+  const auto main = [](auto made) -> sheaf::coro<int> {
+    auto got = co_await sheaf::as_outcome(sheaf::create_task(made()));
+    co_return got.has_value() ? *std::move(got).value() : 0;
+  };
+  CHECK(sheaf::run(main(make)) == 7);
 }

@@ -23,7 +23,8 @@ class scratch_file {
  public:
   explicit scratch_file(const std::string& name)
       : path_(fs::temp_directory_path() /
-              (name + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".json")) {}
+              (name + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) +
+               ".json")) {}
   ~scratch_file() { fs::remove(path_); }
   const fs::path& path() const { return path_; }
   std::string text() const {

@@ -331,8 +331,8 @@ TEST_CASE("wait: cancelling the caller leaves the children alone [WAIT-13]",
   virtual_loop l;
   l.run_until_complete([](event_log& seen) -> coro<> {
     const tasks all{create_task(noted(seen, "child", 10ms))};
-    const auto caller =
-        create_task([](const tasks& t) -> coro<> { static_cast<void>(co_await wait(t)); }(all));
+    const auto caller = create_task(
+        [](const tasks& t) -> coro<> { static_cast<void>(co_await wait(t)); }(all));
     co_await sleep(1ms);
     caller.cancel();
     co_await as_outcome(caller);
@@ -350,8 +350,9 @@ TEST_CASE("wait: cancelled while its wake-up is under way, it is cancelled [WAIT
     for (int batches = 0; batches < 3; ++batches) {
       promise<int> p;
       const std::vector<future<int>> all{p.get_future()};
-      const auto caller = create_task(
-          [](const std::vector<future<int>>& f) -> coro<> { static_cast<void>(co_await wait(f)); }(all));
+      const auto caller = create_task([](const std::vector<future<int>>& f) -> coro<> {
+        static_cast<void>(co_await wait(f));
+      }(all));
       co_await sleep(1ms);
       p.set_value(1);
       for (int i = 0; i < batches; ++i) co_await sleep(0ms);
@@ -387,7 +388,8 @@ TEST_CASE("wait: on every way out it leaves the children and its timer [WAIT-14]
     CHECK(all[0].state().references() == held);
 
     loop::current().call_soon([&] { soon.set_value(1); });
-    static_cast<void>(co_await wait(all, wait_options().return_when(first_completed).timeout(1h)));
+    static_cast<void>(
+        co_await wait(all, wait_options().return_when(first_completed).timeout(1h)));
     CHECK(here() == 0);
     CHECK(all[0].state().references() == held);
   }());

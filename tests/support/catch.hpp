@@ -11,9 +11,9 @@
 #include <iostream>
 
 /// Ends a test that cannot run here. Catch2 3 has it; tests/support/tally.py counts both.
-#define SKIP(reason)                                    \
-  do {                                                  \
-    std::cout << "SKIPPED: " << reason << std::endl;    \
-    return;                                             \
+#define SKIP(reason)                                 \
+  do {                                               \
+    std::cout << "SKIPPED: " << reason << std::endl; \
+    return;                                          \
   } while (false)
 #endif

@@ -41,14 +41,15 @@ inline constexpr bool is_coro_v = awaitable_traits<std::remove_cvref_t<A>>::is_c
 
 /// A coro to be moved from, a task or a future.
 template <class A>
-concept awaitable_argument =
-    requires { typename awaited_t<A>; } &&
-    (!is_coro_v<A> || (!std::is_lvalue_reference_v<A> && !std::is_const_v<A>));
+concept awaitable_argument = requires {
+  typename awaited_t<A>;
+} && (!is_coro_v<A> || (!std::is_lvalue_reference_v<A> && !std::is_const_v<A>));
 
 /// A range of such; one of coros must be an rvalue, as in gather(std::move(coros)).
 template <class R>
 concept awaitable_range =
-    std::ranges::input_range<R> && requires { typename awaited_t<std::ranges::range_value_t<R>>; } &&
+    std::ranges::input_range<R> &&
+    requires { typename awaited_t<std::ranges::range_value_t<R>>; } &&
     (!is_coro_v<std::ranges::range_value_t<R>> || !std::is_lvalue_reference_v<R> ||
      !std::is_lvalue_reference_v<std::ranges::range_reference_t<R>>);
 
@@ -109,7 +110,8 @@ template <class A>
     loop_core& here = loop_or_current(l);
     here.require_open("create_task");
     l = &here;
-    if (here.factory) [[unlikely]] return make_child(here, std::forward<A>(a), mode);
+    if (here.factory) [[unlikely]]
+      return make_child(here, std::forward<A>(a), mode);
     return make_task(here, std::forward<A>(a), std::source_location(), mode).checked();
   } else {
     require_same_loop(l, a.state());

@@ -13,7 +13,8 @@ completion_state::completion_state(loop_core& l, std::vector<child> children,
       id_(l.next_join_id()),
       unclaimed_(children.size()),
       children_(std::move(children)) {
-  if (runtime::tracing(l)) [[unlikely]] trace_begin();
+  if (runtime::tracing(l)) [[unlikely]]
+    trace_begin();
   for (std::size_t i = 0; i < children_.size(); ++i) {
     child& c = children_[i];
     c.state->done() ? arrived_.push_back(i) : c.state->watch(c.registration, *this);
@@ -35,7 +36,8 @@ void completion_state::post() noexcept {
 }
 
 void completion_state::settled(watcher& w) noexcept {
-  static_assert(std::is_standard_layout_v<child>);  // the registration is its first member
+  static_assert(
+      std::is_standard_layout_v<child>);  // the registration is its first member
   settled_.push_back(
       static_cast<std::size_t>(&reinterpret_cast<const child&>(w) - children_.data()));
   post();
@@ -165,7 +167,8 @@ std::optional<std::size_t> completion_wait::next() {
       throw;
     }
   }
-  if (other_loop_) throw invalid_state("as_completed: the stream belongs to another loop");
+  if (other_loop_)
+    throw invalid_state("as_completed: the stream belongs to another loop");
   if (handed_) return handed_;
   return state_->take();
 }

@@ -43,7 +43,9 @@ class completion_state final : public observer, public runtime::pooled {
   std::uint32_t id() const noexcept { return id_; }
 
   /// Whether a next outcome is there now: a completion, the time-out, or the end.
-  bool ready() const noexcept { return !arrived_.empty() || timed_out_ || unclaimed_ == 0; }
+  bool ready() const noexcept {
+    return !arrived_.empty() || timed_out_ || unclaimed_ == 0;
+  }
   /// Takes the next completion; none at the end; throws timeout_error.
   std::optional<std::size_t> take();
 

@@ -1,3 +1,4 @@
+#include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
@@ -25,10 +26,13 @@ watcher* future_state::find_callback(std::uint64_t id) noexcept {
 }
 
 exception_context future_state::describe_unretrieved() const {
-  return {.message = "the exception of a future was never retrieved", .exception = error_};
+  return {.message = "the exception of a future was never retrieved",
+          .exception = error_};
 }
 
+// A cancellation is nobody's error, even where it is stored as one (CANCEL-21, GATHER-11).
 void future_state::report_unretrieved() noexcept {
+  if (thrown<cancelled>(error_)) return;
   const exception_context what = describe_unretrieved();
   if (auto* const t = runtime::tracing(*loop_)) {
     t->unretrieved(loop_->now(), {what.task_id}, describe(error_));
@@ -80,14 +84,16 @@ void future_state::require_value() {
     case future_status::cancelled:
       throw cancelled(cause_);
     case future_status::pending:
-      throw invalid_state("the future is not done: co_await it before you read its result");
+      throw invalid_state(
+          "the future is not done: co_await it before you read its result");
   }
 }
 
 std::exception_ptr future_state::exception() {
   retrieved_ = true;
   if (status_ == future_status::pending) {
-    throw invalid_state("the future is not done: co_await it before you read its exception");
+    throw invalid_state(
+        "the future is not done: co_await it before you read its exception");
   }
   if (status_ == future_status::cancelled) throw cancelled(cause_);
   return error_;

@@ -61,14 +61,16 @@ class future_state : public observer, public runtime::pooled {
   void retain() noexcept { ++references_; }
   void release() noexcept {
     if (--references_ != 0) return;
-    if (failed() && !retrieved_) [[unlikely]] report_unretrieved();
+    if (failed() && !retrieved_) [[unlikely]]
+      report_unretrieved();
     delete this;
   }
   /// release() by who knows the type, which is final: its destructor is inlined.
   template <class Final>
   void release_as() noexcept {
     if (--references_ != 0) return;
-    if (failed() && !retrieved_) [[unlikely]] report_unretrieved();
+    if (failed() && !retrieved_) [[unlikely]]
+      report_unretrieved();
     delete static_cast<Final*>(this);
   }
   std::uint32_t references() const noexcept { return references_; }
@@ -161,12 +163,14 @@ class future_state : public observer, public runtime::pooled {
   void run() noexcept override {}
 
  protected:
-  explicit future_state(loop_core& l, bool is_task = false, std::uint32_t references = 1) noexcept
+  explicit future_state(loop_core& l, bool is_task = false,
+                        std::uint32_t references = 1) noexcept
       : references_(references), is_task_(is_task), loop_(&l) {
     l.retain();
   }
   virtual ~future_state() {
-    if (watchers_) [[unlikely]] forsake_watchers();
+    if (watchers_) [[unlikely]]
+      forsake_watchers();
     loop_->release();
   }
   void set_value_address(void* p) noexcept {
@@ -179,7 +183,8 @@ class future_state : public observer, public runtime::pooled {
     status_ = s;
     watcher* const first = std::exchange(watchers_, nullptr);
     if (!first) return;
-    if (first->next != first) [[unlikely]] return notify(*loop_, first);
+    if (first->next != first) [[unlikely]]
+      return notify(*loop_, first);
     first->prev = nullptr;
     first->who->settled(*first);
   }

@@ -17,7 +17,8 @@ void future_wait::refuse() const {
     throw invalid_state("co_await: a task cannot await itself: task " + task_->name());
   }
   throw invalid_state(
-      "co_await: the future belongs to another loop; await it there, and bring the result "
+      "co_await: the future belongs to another loop; await it there, and bring the "
+      "result "
       "over with call_soon_threadsafe");
 }
 

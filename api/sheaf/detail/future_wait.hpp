@@ -38,8 +38,10 @@ class future_wait : public suspension {
  protected:
   /// The state with its value; throws what there is instead.
   future_state& settled_value() {
-    if (task_) [[likely]] task_->throw_if_interrupted();
-    if (misuse_ != misuse::none) [[unlikely]] refuse();
+    if (task_) [[likely]]
+      task_->throw_if_interrupted();
+    if (misuse_ != misuse::none) [[unlikely]]
+      refuse();
     state_->require_value();
     return *state_;
   }
@@ -50,7 +52,8 @@ class future_wait : public suspension {
   /// Suspends; false if that cannot be.
   bool begin(task_state& t) noexcept {
     task_ = &t;
-    if (&state_->loop() != &t.loop() || state_.get() == &t) [[unlikely]] return misused(t);
+    if (&state_->loop() != &t.loop() || state_.get() == &t) [[unlikely]]
+      return misused(t);
     state_->watch(registration_, t);
     t.suspended_on(*this);
     return true;

@@ -12,7 +12,8 @@ namespace sheaf::detail {
 template <class F>
 class in_context {
  public:
-  in_context(loop_core& l, F f) : loop_(l), context_(copy_context().state()), f_(std::move(f)) {}
+  in_context(loop_core& l, F f)
+      : loop_(l), context_(copy_context().state()), f_(std::move(f)) {}
 
   template <class... Args>
   decltype(auto) operator()(Args&&... args) {

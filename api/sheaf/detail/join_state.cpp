@@ -17,7 +17,8 @@ void join_state::leave_children() noexcept {
 void join_state::begin(std::size_t limit) noexcept {
   retain();  // for as long as a child may still call settled()
   --running_;
-  if (runtime::tracing(loop())) [[unlikely]] trace_begin();
+  if (runtime::tracing(loop())) [[unlikely]]
+    trace_begin();
   held_back_ = limit == unlimited ? 0 : size_;
   for (std::size_t i = 0; i < limit && held_back_ != 0; ++i) start_next();
   if (first_failure_) act_on_failure();
@@ -48,7 +49,8 @@ void join_state::settled(watcher& w) noexcept {
   if (child.status() != future_status::value || held_back_ != 0) [[unlikely]] {
     settled_unusually(child);
   }
-  if (--running_ == 0) [[unlikely]] queue();
+  if (--running_ == 0) [[unlikely]]
+    queue();
 }
 
 void join_state::settled_unusually(future_state& child) noexcept {
@@ -84,10 +86,12 @@ void join_state::drop() noexcept {
 void join_state::act_on_failure() noexcept {
   reacted_ = true;
   if (policy_ == join_policy::leave_running) return settle_as_failed();
-  if (cancel_requested_) return;  // they were asked; a second request would end their cleanup
+  if (cancel_requested_)
+    return;  // they were asked; a second request would end their cleanup
   const future_state& failed = *first_failure_;
-  const auto cause = cancel_ref::adopt(new cancel_cause(
-      "a sibling failed", failed.is_task() ? failed.trace_id() : 0, std::source_location()));
+  const auto cause = cancel_ref::adopt(
+      new cancel_cause("a sibling failed", failed.is_task() ? failed.trace_id() : 0,
+                       std::source_location()));
   for (std::size_t i = 0; i < size_; ++i) child(i).cancel(cause);
 }
 
@@ -112,7 +116,8 @@ void join_state::finish() noexcept {
         settle_error(std::current_exception());
       }
     }
-    if (runtime::tracing(loop())) [[unlikely]] trace_end();
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_end();
   }
   release_children();
   release();

@@ -88,7 +88,8 @@ class join_state : public future_state {
 
  private:
   void note(future_state& child) noexcept {
-    if (child.status() != future_status::value) [[unlikely]] note_failure(child);
+    if (child.status() != future_status::value) [[unlikely]]
+      note_failure(child);
   }
   void note_failure(future_state& child) noexcept;
   void settled_unusually(future_state& child) noexcept;
@@ -105,7 +106,7 @@ class join_state : public future_state {
 
   join_link* links_ = nullptr;
   std::size_t size_ = 0;
-  std::size_t running_ = 1;  // children that have not settled, and one until begin()
+  std::size_t running_ = 1;    // children that have not settled, and one until begin()
   std::size_t held_back_ = 0;  // the last children, which a limit has not let start
   future_state* first_failure_ = nullptr;
   join_policy policy_;

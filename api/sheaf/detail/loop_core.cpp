@@ -15,9 +15,10 @@ loop_core::loop_core(uv_loop_s* host, runtime::clock_kind clock)
     : scheduler(host, clock, &layer_tag) {}
 
 void loop_core::no_current(const char* what) {
-  throw invalid_state(std::string(what) +
-                      ": no loop runs on this thread; call it from a task or a callback, or "
-                      "use the member of the same name of a loop");
+  throw invalid_state(
+      std::string(what) +
+      ": no loop runs on this thread; call it from a task or a callback, or "
+      "use the member of the same name of a loop");
 }
 
 void loop_core::take_ids() noexcept {
@@ -28,7 +29,8 @@ void loop_core::take_ids() noexcept {
 }
 
 task_state* loop_core::first_task() const noexcept {
-  return tasks_.next_task == &tasks_ ? nullptr : static_cast<task_state*>(tasks_.next_task);
+  return tasks_.next_task == &tasks_ ? nullptr
+                                     : static_cast<task_state*>(tasks_.next_task);
 }
 
 task_state* loop_core::task_after(const task_state& t) const noexcept {

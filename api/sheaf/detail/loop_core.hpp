@@ -37,7 +37,8 @@ class loop_core final : public runtime::scheduler {
   /// that needs it.
   static loop_core& current(const char* what) {
     auto* const s = scheduler::current();
-    if (!s || s->layer() != &layer_tag) [[unlikely]] no_current(what);
+    if (!s || s->layer() != &layer_tag) [[unlikely]]
+      no_current(what);
     return static_cast<loop_core&>(*s);
   }
   static loop_core* current_or_null() noexcept {
@@ -71,7 +72,8 @@ class loop_core final : public runtime::scheduler {
 
   /// From 1, and unlike any other of this process. Loops take them a thousand at a time.
   std::uint64_t next_task_id() noexcept {
-    if (next_id_ == end_id_) [[unlikely]] take_ids();
+    if (next_id_ == end_id_) [[unlikely]]
+      take_ids();
     return next_id_++;
   }
   /// The names of tasks that were given one. Few are, so it is not every task that pays.
@@ -87,7 +89,9 @@ class loop_core final : public runtime::scheduler {
     const auto at = contexts_.find(task);
     return at == contexts_.end() ? nullptr : at->second.get();
   }
-  void set_context_of(std::uint64_t task, context_ref c) { contexts_[task] = std::move(c); }
+  void set_context_of(std::uint64_t task, context_ref c) {
+    contexts_[task] = std::move(c);
+  }
   void forget_context(std::uint64_t task) noexcept { contexts_.erase(task); }
 
   std::uint32_t next_join_id() noexcept { return ++last_join_; }

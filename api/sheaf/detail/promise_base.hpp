@@ -47,7 +47,9 @@ class coro_wait_base {
 /// from the base alone.
 class promise_base {
  public:
-  static void* operator new(std::size_t size) { return runtime::frame_pool::allocate(size); }
+  static void* operator new(std::size_t size) {
+    return runtime::frame_pool::allocate(size);
+  }
   static void operator delete(void* p, std::size_t size) noexcept {
     runtime::frame_pool::deallocate(p, size);
   }

@@ -31,7 +31,9 @@ class task_flags {
   explicit task_flags(start_mode how) noexcept : bits_(static_cast<std::uint8_t>(how)) {}
 
   bool has(task_flag f) const noexcept { return (bits_ & bit(f)) != 0; }
-  bool has_any(task_flag f, task_flag g) const noexcept { return (bits_ & (bit(f) | bit(g))) != 0; }
+  bool has_any(task_flag f, task_flag g) const noexcept {
+    return (bits_ & (bit(f) | bit(g))) != 0;
+  }
   void set(task_flag f) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(f)); }
   void clear(task_flag f) noexcept { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(f)); }
 

@@ -17,7 +17,8 @@ void task_state::run() noexcept {
   }
   loop_core& l = loop();
   l.set_current_task(this);
-  if (runtime::tracing(l)) [[unlikely]] return traced_run();
+  if (runtime::tracing(l)) [[unlikely]]
+    return traced_run();
   resume_until_suspended();
   l.set_current_task(nullptr);
   l.set_context(nullptr);
@@ -42,7 +43,8 @@ inline void task_state::resume_until_suspended() noexcept {
     if (!next) return returned(*p);
     p = next;
   }
-  if (flags_.has(task_flag::must_cancel)) [[unlikely]] request_own_cancellation();
+  if (flags_.has(task_flag::must_cancel)) [[unlikely]]
+    request_own_cancellation();
 }
 
 // It asked to cancel itself before it suspended: what it waits for is cancelled (CANCEL-12).
@@ -54,7 +56,8 @@ void task_state::request_own_cancellation() noexcept {
 
 inline void task_state::returned(promise_base& root) noexcept {
   root.handle().destroy();  // arguments die before anybody is told
-  if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]] return end_unusually();
+  if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]]
+    return end_unusually();
   end(future_status::value);
 }
 
@@ -85,7 +88,8 @@ void task_state::settle_failed() noexcept {
 inline void task_state::end(future_status s) noexcept {
   loop_core& l = loop();
   l.delist(*this);
-  if (runtime::tracing(l)) [[unlikely]] trace_end(s);
+  if (runtime::tracing(l)) [[unlikely]]
+    trace_end(s);
   settle(s);
   release();  // the loop's
 }
@@ -143,7 +147,8 @@ void task_state::start_eagerly() noexcept {
 }
 
 void task_state::abandon() noexcept {
-  waiting_on_ = nullptr;  // first: destructors may cancel this task, or one that awaits it
+  waiting_on_ =
+      nullptr;  // first: destructors may cancel this task, or one that awaits it
   const state_ref keep = state_ref::share(this);
   if (runtime::tracing(loop())) loop().trace()->task_orphan(loop().now(), {id_});
   for (promise_base* p = std::exchange(innermost_, nullptr); p;) {
@@ -183,7 +188,8 @@ void task_state::pass_request(const cancel_ref& cause) noexcept {
   for (;;) {
     last->note_request(cause);
     last->flags_.set(task_flag::in_request);
-    task_state* const inner = last->waiting_on_ ? last->waiting_on_->awaited_task() : nullptr;
+    task_state* const inner =
+        last->waiting_on_ ? last->waiting_on_->awaited_task() : nullptr;
     if (!inner || inner->flags_.has(task_flag::in_request)) break;
     told = cause && inner->cause_ == cause;  // by this very request, on another way
     if (told) break;
@@ -203,7 +209,8 @@ void task_state::interrupt_or_mark(const cancel_ref& cause) noexcept {
     flags_.set(task_flag::must_cancel);
     return start();  // a child that a limit has held back ends without having run
   }
-  if (waiting_on_->awaited_task()) return waiting_on_->interrupt();  // a cycle: break it here
+  if (waiting_on_->awaited_task())
+    return waiting_on_->interrupt();  // a cycle: break it here
   if (!waiting_on_->cancel(cause)) flags_.set(task_flag::must_cancel);
 }
 
@@ -291,9 +298,10 @@ exception_context task_state::describe_unretrieved() const {
 void task_state::trace_spawn() noexcept {
   const task_state* const parent = loop().current_task();
   // The name that most tasks have is left to the id, which stands beside it.
-  loop().trace()->task_spawned(loop().now(), id_, parent ? parent->id() : 0,
-                               flags_.has(task_flag::named) ? loop().name_of(id_) : std::string("task"),
-                               created_at_);
+  loop().trace()->task_spawned(
+      loop().now(), id_, parent ? parent->id() : 0,
+      flags_.has(task_flag::named) ? loop().name_of(id_) : std::string("task"),
+      created_at_);
 }
 
 void task_state::trace_wait(const char* kind, std::uint64_t object) noexcept {
@@ -314,7 +322,8 @@ void task_state::trace_end(future_status how) noexcept {
   auto& t = *loop().trace();
   const auto now = loop().now();
   if (how == future_status::value) return t.task_done(now, {id_});
-  if (how == future_status::error) return t.task_failed(now, {id_}, sheaf::describe(error_));
+  if (how == future_status::error)
+    return t.task_failed(now, {id_}, sheaf::describe(error_));
   t.task_cancelled(now, {id_}, cause_ ? cause_->by() : 0, cause_ ? cause_->text() : "");
 }
 
@@ -334,8 +343,8 @@ void task_state::traced_run() noexcept {
 void task_state::trace_alive() noexcept {
   auto* const t = runtime::tracing(loop());
   if (!t) return;
-  t->task_alive(loop().now(), id_, 0, flags_.has(task_flag::named) ? name() : std::string("task"),
-                created_at_);
+  t->task_alive(loop().now(), id_, 0,
+                flags_.has(task_flag::named) ? name() : std::string("task"), created_at_);
   if (loop().current_task() == this) loop().set_step_began(loop().now());
   if (waiting_on_) trace_wait(waiting_on_->kind(), waiting_on_->object());
 }

@@ -32,17 +32,20 @@ class task_state : public future_state, public task_link {
   /// The task waits on `s` from now on.
   void suspended_on(suspension& s) noexcept {
     waiting_on_ = &s;
-    if (runtime::tracing(loop())) [[unlikely]] trace_wait(s.kind(), s.object());
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_wait(s.kind(), s.object());
   }
   /// Queues the next step; the wait is over.
   void wake() noexcept {
     waiting_on_ = nullptr;
-    if (runtime::tracing(loop())) [[unlikely]] trace_wake();
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_wake();
     loop().post(*this);
   }
   /// Queues the next step without having waited: sleep(0).
   void yield() noexcept {
-    if (runtime::tracing(loop())) [[unlikely]] trace_yield();
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_yield();
     loop().post(*this);
   }
   /// Wakes, to find a cancellation in place of what it waited for.
@@ -52,7 +55,8 @@ class task_state : public future_state, public task_link {
   }
   /// First thing on resuming: throws the cancellation that was delivered, if one was.
   void throw_if_interrupted() {
-    if (flags_.has(task_flag::interrupted)) [[unlikely]] throw_interrupt();
+    if (flags_.has(task_flag::interrupted)) [[unlikely]]
+      throw_interrupt();
   }
 
   // ---- the coroutines ----
@@ -105,7 +109,8 @@ class task_state : public future_state, public task_link {
   void trace_open_step() noexcept;
   /// Records a deferred task, when its name is known.
   void trace_named() noexcept {
-    if (runtime::tracing(loop())) [[unlikely]] trace_spawn();
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_spawn();
   }
   /// Gives the task a context, from its next step on, or at once if it runs.
   void run_in(context_ref c);
@@ -127,7 +132,8 @@ class task_state : public future_state, public task_link {
   void discard() noexcept;
 
  protected:
-  task_state(loop_core& l, promise_base& root, std::source_location at, start_mode how) noexcept
+  task_state(loop_core& l, promise_base& root, std::source_location at,
+             start_mode how) noexcept
       : future_state(l, true, 2),  // the loop's reference, and the caller's
         flags_(how),
         innermost_(&root),
@@ -135,12 +141,15 @@ class task_state : public future_state, public task_link {
         created_at_(at) {
     root.set_task(this);
     l.enlist(*this);
-    if (l.context()) [[unlikely]] inherit_context();
-    if (how != start_mode::deferred && runtime::tracing(l)) [[unlikely]] trace_spawn();
+    if (l.context()) [[unlikely]]
+      inherit_context();
+    if (how != start_mode::deferred && runtime::tracing(l)) [[unlikely]]
+      trace_spawn();
     if (flags_.has(task_flag::queued_once)) l.post(*this);
   }
   ~task_state() override {
-    if (flags_.has_any(task_flag::named, task_flag::has_context)) [[unlikely]] forget_details();
+    if (flags_.has_any(task_flag::named, task_flag::has_context)) [[unlikely]]
+      forget_details();
   }
 
  private:
@@ -170,7 +179,7 @@ class task_state : public future_state, public task_link {
   std::uint16_t cancelling_ = 0;
   std::uint32_t steps_ = 0;  // counted while tracing
 
-  promise_base* innermost_;            // null once the coroutine has ended
+  promise_base* innermost_;           // null once the coroutine has ended
   suspension* waiting_on_ = nullptr;  // null while it runs or is queued
   std::uint64_t id_;
   std::source_location created_at_;

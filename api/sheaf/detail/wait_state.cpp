@@ -17,7 +17,8 @@ wait_state::wait_state(std::vector<state_ref> children, return_when when,
 // A wait that is over already returns without suspending (WAIT-12).
 bool wait_state::begin(task_state& t) noexcept {
   task_ = &t;
-  for (const child& c : children_) other_loop_ = other_loop_ || &c.state->loop() != &t.loop();
+  for (const child& c : children_)
+    other_loop_ = other_loop_ || &c.state->loop() != &t.loop();
   if (other_loop_) return false;
   for (const child& c : children_) {
     if (c.state->done()) note_done(c);
@@ -27,7 +28,8 @@ bool wait_state::begin(task_state& t) noexcept {
     if (!c.state->done()) c.state->watch(c.registration, *this);
   }
   id_ = t.loop().next_join_id();
-  if (runtime::tracing(t.loop())) [[unlikely]] trace_begin();
+  if (runtime::tracing(t.loop())) [[unlikely]]
+    trace_begin();
   deadline_.start(t.loop(), timeout_ns_);
   t.suspended_on(*this);
   return true;
@@ -45,7 +47,8 @@ bool wait_state::satisfied() const noexcept {
 }
 
 void wait_state::settled(watcher& w) noexcept {
-  static_assert(std::is_standard_layout_v<child>);  // the registration is its first member
+  static_assert(
+      std::is_standard_layout_v<child>);  // the registration is its first member
   note_done(reinterpret_cast<const child&>(w));
   if (queued_ || !satisfied()) return;
   queued_ = true;
@@ -97,7 +100,8 @@ void wait_state::trace_begin() noexcept {
   auto& l = task_->loop();
   auto& t = *l.trace();
   const auto now = l.now();
-  t.join_begin(now, id_, "wait", static_cast<std::uint32_t>(children_.size()), task_->id());
+  t.join_begin(now, id_, "wait", static_cast<std::uint32_t>(children_.size()),
+               task_->id());
   for (const child& c : children_) {
     t.join_child(now, id_, c.state->is_task() ? c.state->trace_id() : 0);
   }

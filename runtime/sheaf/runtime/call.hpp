@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <new>
 #include <type_traits>
@@ -44,7 +45,8 @@ class call_node : public timer_node {
   void drop() noexcept final;
 
  protected:
-  call_node(scheduler& s, bool threadsafe) noexcept : owner_(s), threadsafe_(threadsafe) {}
+  call_node(scheduler& s, bool threadsafe) noexcept
+      : owner_(s), threadsafe_(threadsafe) {}
   ~call_node() = default;
 
   virtual void invoke() = 0;
@@ -75,6 +77,8 @@ class call_of final : public call_node {
   static void operator delete(void* p, std::size_t size) noexcept {
     frame_pool::deallocate(p, size);
   }
+  static_assert(alignof(F) <= alignof(std::max_align_t),
+                "a callback must not be over-aligned: keep what is behind a pointer");
 
  private:
   ~call_of() {}  // the callable is gone: run, cancelled or dropped

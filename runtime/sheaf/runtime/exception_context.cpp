@@ -20,7 +20,8 @@ std::string demangled(const std::type_info* type) {
 
 void add_place(std::string& line, const char* word, const std::source_location& at) {
   if (at.line() == 0) return;
-  line += std::string(", ") + word + ' ' + at.file_name() + ':' + std::to_string(at.line());
+  line +=
+      std::string(", ") + word + ' ' + at.file_name() + ':' + std::to_string(at.line());
 }
 
 }  // namespace

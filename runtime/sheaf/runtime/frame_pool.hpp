@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <new>
-#include <new>
 
 namespace sheaf::runtime {
 
@@ -94,7 +93,9 @@ class frame_pool {
 /// Base of what is allocated from the frame pool by plain `new` and `delete`. Over-aligned
 /// types go to the system's.
 struct pooled {
-  static void* operator new(std::size_t size) { return frame_pool::allocate_object(size); }
+  static void* operator new(std::size_t size) {
+    return frame_pool::allocate_object(size);
+  }
   static void* operator new(std::size_t, void* place) noexcept { return place; }
   static void* operator new(std::size_t size, std::align_val_t at) {
     return ::operator new(size, at);

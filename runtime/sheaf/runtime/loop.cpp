@@ -39,7 +39,8 @@ loop& loop::current() {
   scheduler* const s = scheduler::current();
   if (!s) {
     throw invalid_state(
-        "no loop runs on this thread: call this from a task or a callback, or name the loop");
+        "no loop runs on this thread: call this from a task or a callback, or name the "
+        "loop");
   }
   return *s->facade();
 }

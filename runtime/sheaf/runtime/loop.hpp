@@ -74,7 +74,8 @@ class loop {
   /// Runs `f()` once, not earlier than `delay` from now; zero or less is the next batch.
   template <std::invocable F>
   timer_handle call_later(duration delay, F&& f) {
-    return arm(make_call(std::forward<F>(f), "call_later"), scheduler_->after(delay.count()));
+    return arm(make_call(std::forward<F>(f), "call_later"),
+               scheduler_->after(delay.count()));
   }
 
   /// Runs `f()` once, not earlier than `when` of time().
@@ -126,11 +127,15 @@ class loop {
 
   /// Takes the place of the default, which prints one line to stderr; an empty one restores
   /// it. What the handler throws is printed, with the error it was called for.
-  void set_exception_handler(exception_handler f) { scheduler_->handler() = std::move(f); }
+  void set_exception_handler(exception_handler f) {
+    scheduler_->handler() = std::move(f);
+  }
   template <class F>
     requires std::invocable<F&, loop&, const exception_context&>
   void set_exception_handler(F f) {
-    scheduler_->handler() = [this, f](const exception_context& c) mutable { f(*this, c); };
+    scheduler_->handler() = [this, f](const exception_context& c) mutable {
+      f(*this, c);
+    };
   }
   const exception_handler& get_exception_handler() const noexcept {
     return scheduler_->handler();
@@ -138,7 +143,9 @@ class loop {
   /// Reports so far, so that a test can claim there were none.
   std::uint64_t exceptions_reported() const noexcept { return scheduler_->reports(); }
   /// Sends a report of your own to the handler.
-  void call_exception_handler(const exception_context& c) noexcept { scheduler_->report(c); }
+  void call_exception_handler(const exception_context& c) noexcept {
+    scheduler_->report(c);
+  }
 
   /// How long callbacks may run between two polls; {1, 0ns} polls after each batch.
   void set_budget(batch_budget b) noexcept { scheduler_->set_budget(b); }
@@ -161,7 +168,8 @@ class loop {
     return intrusive_ptr<detail::call_node>::adopt(
         new held(*scheduler_, false, std::forward<F>(f)));
   }
-  timer_handle arm(intrusive_ptr<detail::call_node> node, std::uint64_t deadline) noexcept {
+  timer_handle arm(intrusive_ptr<detail::call_node> node,
+                   std::uint64_t deadline) noexcept {
     scheduler_->arm(*node, deadline);
     return {std::move(node), to_time(deadline)};
   }

@@ -43,7 +43,8 @@ class ready_queue {
   bool empty() const noexcept { return head_ == tail_; }
 
   void push(ready_node& n) noexcept {
-    if (tail_ == tail_end_) [[unlikely]] add_block();
+    if (tail_ == tail_end_) [[unlikely]]
+      add_block();
     *tail_++ = &n;
   }
 
@@ -57,14 +58,17 @@ class ready_queue {
   /// Runs one batch, which is what is queued now; stops after the node that sets `leave`,
   /// with the rest still queued. Gives how many ran.
   std::size_t run_batch(const bool& leave) noexcept {
-    if (in_far_memory()) [[unlikely]] return run_far_batch(leave);
+    if (in_far_memory()) [[unlikely]]
+      return run_far_batch(leave);
     std::size_t ran = 0;
     in_batch_ = true;
     for (ready_node** const end = tail_; head_ != end;) {
-      if (head_ == head_end_) [[unlikely]] next_block();
+      if (head_ == head_end_) [[unlikely]]
+        next_block();
       ++ran;
       (*head_++)->run();
-      if (leave) [[unlikely]] break;
+      if (leave) [[unlikely]]
+        break;
     }
     in_batch_ = false;
     return ran;

@@ -47,9 +47,9 @@ struct loop_handles {
   }
 
   void close() {
-    for (uv_handle_t* h : {reinterpret_cast<uv_handle_t*>(&idle),
-                           reinterpret_cast<uv_handle_t*>(&timer),
-                           reinterpret_cast<uv_handle_t*>(&async)}) {
+    for (uv_handle_t* h :
+         {reinterpret_cast<uv_handle_t*>(&idle), reinterpret_cast<uv_handle_t*>(&timer),
+          reinterpret_cast<uv_handle_t*>(&async)}) {
       uv_close(h, on_closed);
     }
   }
@@ -60,10 +60,11 @@ struct loop_handles {
 namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
-// A virtual clock starts at one second, so that traces of equal runs are equal.
-constexpr std::uint64_t virtual_start = 1'000'000'000;
+// A virtual clock starts at the same time in each run, so that traces of equal runs are equal;
+// at a day, so that there is a past for negative delays.
+constexpr std::uint64_t virtual_start = 86'400'000'000'000;
 constexpr std::uint64_t recount_ms = 50;  // while only other threads can wake the loop
-constexpr std::size_t clock_every = 64;  // resumes between two looks at the clock
+constexpr std::size_t clock_every = 64;   // resumes between two looks at the clock
 
 }  // namespace
 
@@ -81,9 +82,12 @@ scheduler::scheduler(uv_loop_s* host, clock_kind clock, const void* layer)
   }
   handles_ = handles.release();
   batch_now_ = now();
+  wheel_.expire(batch_now_, ready_);  // nothing is due, but its slots count from now
 }
 
-scheduler::~scheduler() { assert(closed_ && "a scheduler is closed by the loop that owns it"); }
+scheduler::~scheduler() {
+  assert(closed_ && "a scheduler is closed by the loop that owns it");
+}
 
 std::uint64_t scheduler::now() const noexcept {
   return clock_ == clock_kind::real ? uv_hrtime() : fake_now_;
@@ -104,7 +108,8 @@ void scheduler::advance(std::chrono::nanoseconds by) {
   if (clock_ != clock_kind::manual) {
     throw invalid_state("advance: only a manual clock is moved by hand");
   }
-  fake_now_ += static_cast<std::uint64_t>(std::max(by, std::chrono::nanoseconds::zero()).count());
+  fake_now_ +=
+      static_cast<std::uint64_t>(std::max(by, std::chrono::nanoseconds::zero()).count());
   if (wheel_.earliest() <= fake_now_ && !awake_ && !closed_) wake();
 }
 
@@ -133,7 +138,8 @@ bool scheduler::over_budget(std::size_t from, std::uint64_t until) noexcept {
 
 // One turn of the ready queue: batches until it is empty or the budget is spent.
 void scheduler::drain() noexcept {
-  if (leaving_) return;  // a system_exit came from a handle's callback earlier in this turn
+  if (leaving_)
+    return;  // a system_exit came from a handle's callback earlier in this turn
   const detail::current_scope now_running(*this);
   draining_ = true;
   const std::size_t from = resumed_;
@@ -147,7 +153,8 @@ void scheduler::drain() noexcept {
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
   } while (!ready_.empty() && !stop_ && !leaving_ && !over_budget(from, until));
-  if (clock_ != clock_kind::real) batch_now_ = fake_now_;  // advance() was called meanwhile
+  if (clock_ != clock_kind::real)
+    batch_now_ = fake_now_;  // advance() was called meanwhile
   // What is due by now is left to the next turn: the poll's callbacks come before it (LOOP-5).
   const bool due = wheel_.earliest() <= batch_now_;
   if (!due) wheel_.expire(batch_now_, ready_);  // queues nothing, but moves the wheel on
@@ -173,8 +180,8 @@ void scheduler::rearm() noexcept {
   }
   const std::uint64_t due = next / ms + (next % ms != 0);
   const std::uint64_t base = uv_now(uv_);
-  uv_timer_start(&handles_->timer, detail::loop_handles::on_timer, due > base ? due - base : 0,
-                 0);
+  uv_timer_start(&handles_->timer, detail::loop_handles::on_timer,
+                 due > base ? due - base : 0, 0);
 }
 
 void scheduler::on_timer() noexcept {
@@ -248,7 +255,8 @@ void scheduler::report(const exception_context& what) noexcept {
     keep(what);
   } catch (...) {
     exception_context broken = what;
-    broken.message = "error in the exception handler (" + describe(std::current_exception()) +
+    broken.message = "error in the exception handler (" +
+                     describe(std::current_exception()) +
                      ") while it handled: " + what.message;
     print(broken);
   }
@@ -372,8 +380,9 @@ void scheduler::close() {
   // Only until ours are closed: a handle of the user's may be active for ever.
   while (handles->open > 0 || closing_handles_ > 0) uv_run(uv_, UV_RUN_NOWAIT);
   if (uv_loop_close(uv_) != 0) {
-    report({.message = "the loop was closed with libuv handles open that are not sheaf's; "
-                       "its memory is kept"});
+    report({.message =
+                "the loop was closed with libuv handles open that are not sheaf's; "
+                "its memory is kept"});
     return;
   }
   delete handles;

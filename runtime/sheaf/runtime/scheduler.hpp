@@ -102,7 +102,8 @@ class scheduler {
   /// Queues `n` for the next batch.
   void post(ready_node& n) noexcept {
     ready_.push(n);
-    if (!awake_) [[unlikely]] wake();
+    if (!awake_) [[unlikely]]
+      wake();
   }
 
   /// A closed loop drops what is posted, at once; while held, when it is let go. For who must
@@ -117,14 +118,18 @@ class scheduler {
 
   void arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
     wheel_.arm(n, deadline_ns);
-    if (!draining_) [[unlikely]] rearm();
+    if (!draining_) [[unlikely]]
+      rearm();
   }
   void disarm(timer_node& n) noexcept {
     wheel_.remove(n);
-    if (!draining_) [[unlikely]] rearm();
+    if (!draining_) [[unlikely]]
+      rearm();
   }
   /// `delay_ns` from now; what is not positive is due in the next batch.
-  void arm_after(timer_node& n, std::int64_t delay_ns) noexcept { arm(n, after(delay_ns)); }
+  void arm_after(timer_node& n, std::int64_t delay_ns) noexcept {
+    arm(n, after(delay_ns));
+  }
   std::uint64_t after(std::int64_t delay_ns) const noexcept;
 
   /// Nanoseconds of the loop's clock, read now.
@@ -152,7 +157,8 @@ class scheduler {
 
   /// Throws invalid_state once closed; `what` is the call that was made.
   void require_open(const char* what) const {
-    if (closed_) [[unlikely]] refuse_closed(what);
+    if (closed_) [[unlikely]]
+      refuse_closed(what);
   }
 
   /// An exception left a callback: a system_exit leaves run(), all else is reported.

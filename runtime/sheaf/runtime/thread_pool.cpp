@@ -1,5 +1,9 @@
+#include <sheaf/runtime/detail/uv.hpp>
 #include <sheaf/runtime/thread_census.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
@@ -21,6 +25,8 @@ void thread_pool::start_thread() {
 }
 
 void thread_pool::submit(pool_job& job) {
+  // A clock that is not real has nothing to say of what runs beside it.
+  job.timed_ = tracing(scheduler_) && scheduler_.clock() == clock_kind::real;
   bool thread_needed;
   {
     const std::lock_guard hold(lock_);
@@ -35,6 +41,14 @@ void thread_pool::submit(pool_job& job) {
   scheduler_.expect_threads(+1);
 }
 
+void thread_pool::execute(pool_job& job) noexcept {
+  if (!job.timed_) return job.execute();
+  job.ran_.thread = static_cast<std::uint32_t>(gettid());
+  job.ran_.begin_ns = uv_hrtime();
+  job.execute();
+  job.ran_.end_ns = uv_hrtime();
+}
+
 void thread_pool::serve() noexcept {
   std::unique_lock hold(lock_);
   for (;;) {
@@ -45,7 +59,7 @@ void thread_pool::serve() noexcept {
     pool_job& job = *jobs_.front();
     jobs_.pop_front();
     hold.unlock();
-    job.execute();
+    execute(job);
     // The loop outlives its pool, so it takes the job; and closes its inbox only later.
     scheduler_.post_threadsafe(job);
     hold.lock();

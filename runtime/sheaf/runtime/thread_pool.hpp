@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -20,9 +21,23 @@ class pool_job : public ready_node {
  public:
   virtual void execute() noexcept = 0;
 
+  /// When and where it ran; measured only if its loop was traced when it was submitted.
+  struct times {
+    std::uint64_t begin_ns = 0;
+    std::uint64_t end_ns = 0;
+    std::uint32_t thread = 0;
+  };
+  bool timed() const noexcept { return timed_; }
+  const times& ran() const noexcept { return ran_; }
+
  protected:
   pool_job() = default;
   ~pool_job() = default;
+
+ private:
+  friend class thread_pool;
+  times ran_;
+  bool timed_ = false;
 };
 
 /// Threads of a loop for what blocks. libuv's own pool stays free for names and files.
@@ -47,6 +62,7 @@ class thread_pool {
 
  private:
   void serve() noexcept;
+  static void execute(pool_job& job) noexcept;
   void start_thread();
 
   scheduler& scheduler_;

@@ -114,10 +114,14 @@ class timing_wheel {
   static constexpr int base(int level) noexcept {
     return level == 0 ? 0 : (1 << first_bits) + (level - 1) * (1 << bits);
   }
-  static constexpr int width(int level) noexcept { return level == 0 ? first_bits : bits; }
+  static constexpr int width(int level) noexcept {
+    return level == 0 ? first_bits : bits;
+  }
 
   place place_of(std::uint64_t tick) const noexcept;
-  slot& at(place p) noexcept { return slots_[static_cast<std::size_t>(base(p.level) + p.index)]; }
+  slot& at(place p) noexcept {
+    return slots_[static_cast<std::size_t>(base(p.level) + p.index)];
+  }
   const slot& at(place p) const noexcept {
     return slots_[static_cast<std::size_t>(base(p.level) + p.index)];
   }

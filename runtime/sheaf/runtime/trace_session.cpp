@@ -73,8 +73,8 @@ trace_session::~trace_session() {
   try {
     finish();
   } catch (...) {
-    scheduler_.report(
-        {.message = "the trace could not be written", .exception = std::current_exception()});
+    scheduler_.report({.message = "the trace could not be written",
+                       .exception = std::current_exception()});
   }
 }
 

@@ -46,7 +46,9 @@ class unique_function<R(Args...)> {
   ~unique_function() { reset(); }
 
   explicit operator bool() const noexcept { return operations_ != nullptr; }
-  R operator()(Args... args) { return operations_->call(room_, std::forward<Args>(args)...); }
+  R operator()(Args... args) {
+    return operations_->call(room_, std::forward<Args>(args)...);
+  }
 
   void reset() noexcept {
     if (auto* const old = std::exchange(operations_, nullptr)) old->destroy(room_);
@@ -61,21 +63,25 @@ class unique_function<R(Args...)> {
   };
 
   template <class F>
-  static constexpr bool fits = sizeof(F) <= size && alignof(F) <= alignof(std::max_align_t) &&
-                               std::is_nothrow_move_constructible_v<F>;
+  static constexpr bool fits =
+      sizeof(F) <= size && alignof(F) <= alignof(std::max_align_t) &&
+      std::is_nothrow_move_constructible_v<F>;
 
   template <class F>
-  static constexpr table inside{
-      [](void* p, Args&&... a) -> R { return (*static_cast<F*>(p))(std::forward<Args>(a)...); },
-      [](void* from, void* to) noexcept {
-        ::new (to) F(std::move(*static_cast<F*>(from)));
-        static_cast<F*>(from)->~F();
-      },
-      [](void* p) noexcept { static_cast<F*>(p)->~F(); }};
+  static constexpr table inside{[](void* p, Args&&... a) -> R {
+                                  return (*static_cast<F*>(p))(std::forward<Args>(a)...);
+                                },
+                                [](void* from, void* to) noexcept {
+                                  ::new (to) F(std::move(*static_cast<F*>(from)));
+                                  static_cast<F*>(from)->~F();
+                                },
+                                [](void* p) noexcept { static_cast<F*>(p)->~F(); }};
 
   template <class F>
   static constexpr table outside{
-      [](void* p, Args&&... a) -> R { return (**static_cast<F**>(p))(std::forward<Args>(a)...); },
+      [](void* p, Args&&... a) -> R {
+        return (**static_cast<F**>(p))(std::forward<Args>(a)...);
+      },
       [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
       [](void* p) noexcept { delete *static_cast<F**>(p); }};
 
