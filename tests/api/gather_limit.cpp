@@ -6,6 +6,7 @@
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/promise.hpp>
 #include <sheaf/sleep.hpp>
 
 #include <algorithm>
@@ -120,4 +121,20 @@ TEST_CASE("gather: limit above the number of children is no limit", "[api][gathe
     co_await gather(limit(10), member(all, 0, 1ms), member(all, 1, 1ms));
   }(c));
   CHECK(c.most == 2);
+}
+
+TEST_CASE("gather: a future among the arguments takes and gives no place of the limit",
+          "[api][gather]") {
+  crowd c;
+  virtual_loop l;
+  l.run_until_complete([](crowd& all) -> coro<> {
+    promise<int> first;
+    auto both =
+        gather(limit(1), first.get_future(), member(all, 1, 5ms), member(all, 2, 5ms));
+    co_await sleep(1ms);
+    first.set_value(0);  // must not let the second coro in
+    co_await std::move(both);
+  }(c));
+  CHECK(c.most == 1);
+  CHECK(c.started == std::vector<int>{1, 2});
 }

@@ -330,6 +330,8 @@ TEST_CASE(
   CHECK(reports[0].task_name == "forgotten");
   CHECK(said(reports[0].exception) == "x");
   CHECK(static_cast<int>(reports[0].created_at.line()) == line);
+  CHECK(std::string(reports[0].waiting_at.file_name()).find("children.hpp") !=
+        std::string::npos);
 }
 
 TEST_CASE(

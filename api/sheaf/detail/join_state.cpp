@@ -58,7 +58,7 @@ void join_state::settled_unusually(future_state& child) noexcept {
   note(child);
   // After a failure none starts any more: act_on_failure() is about to cancel them.
   const bool ending = first_failure_ && policy_ == join_policy::structured;
-  if (held_back_ != 0 && !ending) start_next();
+  if (is_held(child) && !ending) start_next();
   if (first_failure_ && !had_failure) queue();
 }
 

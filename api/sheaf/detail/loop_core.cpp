@@ -113,7 +113,7 @@ class stop_after_all final : public observer {
                     .task_id = e.task->id(),
                     .task_name = e.task->name(),
                     .created_at = e.task->created_at(),
-                    .waiting_at = {}});
+                    .waiting_at = e.task->failed_at()});
     }
   }
 

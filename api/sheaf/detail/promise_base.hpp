@@ -63,6 +63,7 @@ class promise_base {
   std::source_location place() const noexcept {
     return std::bit_cast<std::source_location>(place_);
   }
+  place_pointer last_place() const noexcept { return place_; }
   bool has_place() const noexcept { return place_ != nullptr; }
   void set_place(place_pointer at) noexcept { place_ = at; }
 

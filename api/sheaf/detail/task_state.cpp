@@ -55,14 +55,15 @@ void task_state::request_own_cancellation() noexcept {
 }
 
 inline void task_state::returned(promise_base& root) noexcept {
+  const place_pointer last_await = root.last_place();
   root.handle().destroy();  // arguments die before anybody is told
   if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]]
-    return end_unusually();
+    return end_unusually(last_await);
   end(future_status::value);
 }
 
-void task_state::end_unusually() noexcept {
-  if (error_) return settle_failed();
+void task_state::end_unusually(place_pointer last_await) noexcept {
+  if (error_) return settle_failed(last_await);
   if (!flags_.has(task_flag::must_cancel)) {
     cause_ = {};
     return end(future_status::value);
@@ -71,7 +72,7 @@ void task_state::end_unusually() noexcept {
   end(future_status::cancelled);
 }
 
-void task_state::settle_failed() noexcept {
+void task_state::settle_failed(place_pointer last_await) noexcept {
   if (const cancelled* const c = thrown<cancelled>(error_)) {
     cause_ = c->cause();
     error_ = nullptr;
@@ -82,6 +83,7 @@ void task_state::settle_failed() noexcept {
     loop().leave_with(error_);
   }
   cause_ = {};
+  failed_at_ = last_await;
   end(future_status::error);
 }
 
@@ -247,6 +249,11 @@ void task_state::set_name(std::string name) {
   loop().set_name(id_, std::move(name));
 }
 
+std::source_location task_state::failed_at() const noexcept {
+  return failed() ? std::bit_cast<std::source_location>(failed_at_)
+                  : std::source_location{};
+}
+
 std::source_location task_state::waiting_at() const noexcept {
   return innermost() ? innermost()->place() : std::source_location{};
 }
@@ -290,7 +297,7 @@ exception_context task_state::describe_unretrieved() const {
           .task_id = id_,
           .task_name = name(),
           .created_at = created_at_,
-          .waiting_at = {}};
+          .waiting_at = failed_at()};
 }
 
 // ---- trace -----------------------------------------------------------------------------

@@ -74,11 +74,13 @@ class task_state : public future_state, public task_link {
   std::string name() const;
   void set_name(std::string name);
   std::source_location created_at() const noexcept { return created_at_; }
+  /// The last await of a task that failed; line() is 0 if there was none.
+  std::source_location failed_at() const noexcept;
   /// Where it waits: its innermost await; line() is 0 before the first.
   std::source_location waiting_at() const noexcept;
   /// Whether its coroutine has run: it is then suspended at an await.
   bool begun() const noexcept { return innermost() && innermost()->has_place(); }
-  const suspension* waiting_on() const noexcept { return waiting_on_; }
+  const suspension* waiting_on() const noexcept { return done() ? nullptr : waiting_on_; }
   /// The places of its awaits, innermost first.
   std::vector<std::source_location> stack() const;
   /// One line: id, name, state, and what it waits on.
@@ -158,8 +160,8 @@ class task_state : public future_state, public task_link {
   void forget_details() noexcept;
   inline void resume_until_suspended() noexcept;
   inline void returned(promise_base& root) noexcept;
-  void end_unusually() noexcept;
-  void settle_failed() noexcept;
+  void end_unusually(place_pointer last_await) noexcept;
+  void settle_failed(place_pointer last_await) noexcept;
   inline void end(future_status s) noexcept;
   void request_own_cancellation() noexcept;
   void traced_run() noexcept;
@@ -179,8 +181,11 @@ class task_state : public future_state, public task_link {
   std::uint16_t cancelling_ = 0;
   std::uint32_t steps_ = 0;  // counted while tracing
 
-  promise_base* innermost_;           // null once the coroutine has ended
-  suspension* waiting_on_ = nullptr;  // null while it runs or is queued
+  promise_base* innermost_;  // null once the coroutine has ended
+  union {
+    suspension* waiting_on_ = nullptr;  // null while it runs or is queued
+    place_pointer failed_at_;           // once it has failed: its coroutine's last await
+  };
   std::uint64_t id_;
   std::source_location created_at_;
 };
