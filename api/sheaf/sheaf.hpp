@@ -12,6 +12,7 @@
 #include <sheaf/outcome.hpp>
 #include <sheaf/promise.hpp>
 #include <sheaf/run.hpp>
+#include <sheaf/shield.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 #include <sheaf/to_thread.hpp>

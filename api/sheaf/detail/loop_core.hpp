@@ -52,6 +52,9 @@ class loop_core final : public runtime::scheduler {
   /// When the step under way began; kept while tracing.
   std::uint64_t step_began() const noexcept { return step_began_; }
   void set_step_began(std::uint64_t ns) noexcept { step_began_ = ns; }
+  /// When the step under way recorded that it suspends; 0 before.
+  std::uint64_t suspended_at() const noexcept { return suspended_at_; }
+  void set_suspended_at(std::uint64_t ns) noexcept { suspended_at_ = ns; }
 
   void enlist(task_link& t) noexcept {
     t.prev_task = tasks_.prev_task;
@@ -134,6 +137,7 @@ class loop_core final : public runtime::scheduler {
   std::uint32_t last_join_ = 0;
   std::uint64_t last_callback_ = 0;
   std::uint64_t step_began_ = 0;
+  std::uint64_t suspended_at_ = 0;
   std::unordered_map<std::uint64_t, std::string> names_;
   std::unordered_map<std::uint64_t, context_ref> contexts_;
   std::unique_ptr<runtime::thread_pool> pool_;

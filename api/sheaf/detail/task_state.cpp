@@ -312,12 +312,18 @@ void task_state::trace_spawn() noexcept {
 }
 
 void task_state::trace_wait(const char* kind, std::uint64_t object) noexcept {
-  loop().trace()->task_waits(loop().now(), id_, kind, object, innermost()->place());
+  const std::uint64_t now = loop().now();
+  loop().set_suspended_at(now);
+  loop().trace()->task_waits(now, id_, kind, object, innermost()->place());
 }
 
+// One look at the clock for both, which is most of what they cost.
 void task_state::trace_yield() noexcept {
-  trace_wait("yield", 0);
-  trace_wake();
+  auto& t = *loop().trace();
+  const std::uint64_t now = loop().now();
+  loop().set_suspended_at(now);
+  t.task_waits(now, id_, "yield", 0, innermost()->place());
+  t.task_woken(now, {id_}, id_);
 }
 
 void task_state::trace_wake() noexcept {
@@ -340,11 +346,15 @@ void task_state::traced_run() noexcept {
   const std::uint64_t outer_began = l.step_began();
   const std::uint64_t began = l.now();
   l.set_step_began(began);
+  l.set_suspended_at(0);
   resume_until_suspended();
   l.set_current_task(nullptr);
   l.set_context(nullptr);
   l.set_step_began(outer_began);
-  if (auto* const t = runtime::tracing(l)) t->step(began, l.now(), {id_}, ++steps_);
+  // Suspending was the last thing that the step did, so its time is the step's end.
+  const std::uint64_t ended = l.suspended_at() != 0 ? l.suspended_at() : l.now();
+  l.set_suspended_at(0);  // an outer step, which started this one eagerly, goes on
+  if (auto* const t = runtime::tracing(l)) t->step(began, ended, {id_}, ++steps_);
 }
 
 void task_state::trace_alive() noexcept {
