@@ -61,6 +61,7 @@ class stop_when_done final : public detail::observer {
 
 loop::loop(const loop_options& options)
     : runtime::loop(make_core(nullptr, options.clock())) {
+  if (options.seed()) core().set_schedule(runtime::make_seeded_schedule(*options.seed()));
   trace_as_environment_says();
 }
 

@@ -2,6 +2,10 @@
 
 #include <sheaf/runtime/scheduler.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <utility>
+
 namespace sheaf {
 
 /// How a loop is made.
@@ -22,9 +26,20 @@ class loop_options {
   }
   loop_options&& manual_time() && { return std::move(manual_time()); }
 
+  /// Shuffles what is ready at the same time, and timers of one deadline, in the order that
+  /// `n` gives: the same in each run. For tests that must hold in any order. What asyncio
+  /// promises of order within one batch does not hold then, call_soon() included.
+  loop_options& seed(std::uint64_t n) & {
+    seed_ = n;
+    return *this;
+  }
+  loop_options&& seed(std::uint64_t n) && { return std::move(seed(n)); }
+
   runtime::clock_kind clock() const noexcept { return clock_; }
+  const std::optional<std::uint64_t>& seed() const noexcept { return seed_; }
 
  private:
+  std::optional<std::uint64_t> seed_;
   runtime::clock_kind clock_ = runtime::clock_kind::real;
 };
 

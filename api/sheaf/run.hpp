@@ -30,6 +30,13 @@ class run_options {
   }
   run_options&& virtual_time(bool on = true) && { return std::move(virtual_time(on)); }
 
+  /// Shuffles what is ready at the same time, reproducibly: see loop_options::seed().
+  run_options& seed(std::uint64_t n) & {
+    loop_.seed(n);
+    return *this;
+  }
+  run_options&& seed(std::uint64_t n) && { return std::move(seed(n)); }
+
   /// Makes the loop, in place of `loop(loop_options)`.
   run_options& loop_factory(std::function<std::unique_ptr<loop>()> make) & {
     factory_ = std::move(make);

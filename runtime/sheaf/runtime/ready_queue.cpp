@@ -1,5 +1,6 @@
 #include <sheaf/runtime/frame_pool.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
+#include <sheaf/runtime/schedule.hpp>
 
 namespace sheaf::runtime {
 
@@ -61,6 +62,14 @@ std::size_t ready_queue::run_far_batch(const bool& leave) noexcept {
   }
   in_batch_ = false;
   return ran;
+}
+
+// Taken out and queued again: the queue keeps one way of walking its blocks.
+void ready_queue::arrange(schedule& by) {
+  arranged_.clear();
+  while (ready_node* const n = pop()) arranged_.push_back(n);
+  if (arranged_.size() > 1) by.arrange(arranged_);
+  for (ready_node* const n : arranged_) push(*n);
 }
 
 }  // namespace sheaf::runtime

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace sheaf::runtime {
+
+class schedule;
 
 /// What can wait for its turn in the ready queue: a task's next step, a callback, a timer.
 ///
@@ -74,6 +77,9 @@ class ready_queue {
     return ran;
   }
 
+  /// Brings what is queued into the order that `by` gives it.
+  void arrange(schedule& by);
+
  private:
   static constexpr std::size_t room = 127;
   struct block {
@@ -96,6 +102,7 @@ class ready_queue {
   block* first_ = nullptr;
   block* last_ = nullptr;
   std::size_t blocks_ = 0;
+  std::vector<ready_node*> arranged_;  // scratch of arrange
   bool in_batch_ = false;  // its end is a place in a block, which must stay where it is
 };
 

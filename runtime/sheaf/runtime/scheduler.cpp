@@ -150,6 +150,8 @@ void scheduler::drain() noexcept {
   const std::uint64_t until = real_now + static_cast<std::uint64_t>(budget_.time.count());
   do {
     if (wheel_.earliest() <= batch_now_) wheel_.expire(batch_now_, ready_);
+    if (schedule_) [[unlikely]]
+      ready_.arrange(*schedule_);
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
   } while (!ready_.empty() && !stop_ && !leaving_ && !over_budget(from, until));

@@ -3,6 +3,7 @@
 #include <sheaf/runtime/exception_context.hpp>
 #include <sheaf/runtime/frame_pool.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
+#include <sheaf/runtime/schedule.hpp>
 #include <sheaf/runtime/timing_wheel.hpp>
 
 #include <chrono>
@@ -150,6 +151,8 @@ class scheduler {
   bool borrowed() const noexcept { return borrowed_; }
   uv_loop_s* uv() const noexcept { return uv_; }
   void set_budget(batch_budget b) noexcept { budget_ = b; }
+  /// Lets `s` order each batch from now on; null for first in, first out.
+  void set_schedule(std::unique_ptr<schedule> s) noexcept { schedule_ = std::move(s); }
   /// Batches run so far.
   std::uint64_t ticks() const noexcept { return ticks_; }
   std::size_t timers() const noexcept { return wheel_.size(); }
@@ -238,6 +241,7 @@ class scheduler {
   std::uint64_t fake_now_;
   std::uint64_t armed_ = timing_wheel::never;  // what the uv_timer_t is set to
   batch_budget budget_;
+  std::unique_ptr<schedule> schedule_;
   timing_wheel wheel_;
   detail::loop_handles* handles_;
   uv_loop_s* uv_;

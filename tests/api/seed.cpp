@@ -1,0 +1,89 @@
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/event_log.hpp"
+#include "support/seeds.hpp"
+
+#include <sheaf/gather.hpp>
+#include <sheaf/run.hpp>
+#include <sheaf/sleep.hpp>
+
+#include <set>
+#include <string>
+
+using namespace sheaf;
+using namespace std::chrono_literals;
+
+namespace {
+
+coro<> step(std::string& order, char name) {
+  order += name;
+  co_await sleep(5ms);
+  order += name;
+}
+
+coro<> five(std::string& order) {
+  co_await gather(step(order, 'a'), step(order, 'b'), step(order, 'c'), step(order, 'd'),
+                  step(order, 'e'));
+}
+
+std::string order_under(std::uint64_t seed) {
+  std::string order;
+  run(five(order), run_options().virtual_time().seed(seed));
+  return order;
+}
+
+}  // namespace
+
+TEST_CASE("seed: without one, the order is first in, first out", "[api][seed]") {
+  std::string order;
+  run(five(order), run_options().virtual_time());
+  CHECK(order == "abcdeabcde");
+}
+
+TEST_CASE("seed: the same seed gives the same order", "[api][seed]") {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    CHECK(order_under(seed) == order_under(seed));
+  }
+}
+
+TEST_CASE("seed: many seeds give many orders, of steps and of timers due together",
+          "[api][seed]") {
+  std::set<std::string> of_steps;
+  std::set<std::string> of_timers;
+  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    const std::string order = order_under(seed);
+    REQUIRE(order.size() == 10);
+    of_steps.insert(order.substr(0, 5));
+    of_timers.insert(order.substr(5));
+  }
+  CHECK(of_steps.size() == 120);  // all there are
+  CHECK(of_timers.size() == 120);
+}
+
+TEST_CASE("seed: what a step starts never runs in the same batch", "[api][seed]") {
+  test::for_seeds([]() -> coro<> {
+    test::event_log log;
+    auto& l = loop::current();
+    for (int i = 0; i < 4; ++i) {
+      l.call_soon([&log, &l] {
+        log.push_back("first");
+        l.call_soon([&log] { log.push_back("second"); });
+      });
+    }
+    co_await sleep(1ms);
+    REQUIRE(log.size() == 8);
+    for (std::size_t i = 0; i < 8; ++i) CHECK(log[i] == (i < 4 ? "first" : "second"));
+  });
+}
+
+TEST_CASE("seed: deadlines that differ keep their order", "[api][seed]") {
+  test::for_seeds([]() -> coro<> {
+    test::event_log log;
+    co_await gather(test::noted(log, "late", 3ms), test::noted(log, "early", 1ms),
+                    test::noted(log, "middle", 2ms));
+    REQUIRE(log.size() == 6);
+    CHECK(log[3] == "early ends");
+    CHECK(log[4] == "middle ends");
+    CHECK(log[5] == "late ends");
+  });
+}
