@@ -143,7 +143,7 @@ class task_state : public future_state, public task_link {
         created_at_(at) {
     root.set_task(this);
     l.enlist(*this);
-    if (l.context()) [[unlikely]]
+    if (l.context() && !l.context()->empty()) [[unlikely]]
       inherit_context();
     if (how != start_mode::deferred && runtime::tracing(l)) [[unlikely]]
       trace_spawn();
