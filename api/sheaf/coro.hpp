@@ -73,14 +73,12 @@ class coro_wait final : public coro_wait_base {
   [[no_unique_address]] room room_;
 };
 
-/// Hands the task back to its driver, which goes on with the caller, or ends the task.
+/// What a coroutine does at its end: it stays for its caller, or goes before resume() returns.
 struct final_awaiter {
-  bool await_ready() const noexcept { return false; }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
-    promise_base& p = h.promise();
-    p.task()->set_innermost(p.caller() ? &p.caller()->parent() : nullptr);
-  }
+  bool goes;
+
+  bool await_ready() const noexcept { return goes; }
+  void await_suspend(std::coroutine_handle<>) const noexcept {}
   void await_resume() const noexcept {}
 };
 
@@ -110,7 +108,13 @@ struct awaiter_ref {
 /// What promises with and without a value share: how things are awaited.
 class awaiting_promise : public promise_base {
  public:
-  final_awaiter final_suspend() const noexcept { return {}; }
+  /// Hands the task back to its driver, which goes on with the caller, or ends the task.
+  /// A task's own frame destroys itself on the way; with an exception the driver does it,
+  /// when it has read the place.
+  final_awaiter final_suspend() const noexcept {
+    task()->set_innermost(caller() ? &caller()->parent() : nullptr);
+    return {!caller() && !task()->has_in_flight()};
+  }
 
   // By default argument, which the compiler puts at the place of the co_await.
 #if defined(__clang__)
@@ -160,7 +164,7 @@ class coro_promise final : public awaiting_promise {
     if (caller()) {
       static_cast<coro_wait<T>*>(caller())->emplace(std::forward<U>(value));
     } else {
-      static_cast<task_of<T>*>(task())->emplace(std::forward<U>(value));
+      static_cast<task_of<T>*>(task())->keep_result(std::forward<U>(value));
     }
   }
 };

@@ -211,6 +211,43 @@ TEST_CASE("coro: what the move of a value throws comes out of the await", "[api]
   CHECK(t.exception());
 }
 
+namespace {
+
+/// Fails when its coroutine has given its value already.
+struct throws_at_end {
+  ~throws_at_end() noexcept(false) { throw std::runtime_error("at the end"); }
+};
+
+sheaf::coro<counted> value_then_error() {
+  throws_at_end local;
+  co_return counted(1);
+}
+
+sheaf::coro<std::string> await_value_then_error() {
+  try {
+    co_await value_then_error();
+  } catch (const std::runtime_error& e) {
+    co_return e.what();
+  }
+  co_return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("coro: a value is destroyed if a local's destructor throws after it",
+          "[api][coro]") {
+  counted::reset();
+  {
+    sheaf::loop l(virtual_clock());
+    CHECK(l.run_until_complete(await_value_then_error()) == "at the end");
+    CHECK(counted::alive == 0);
+    auto t = l.create_task(value_then_error());
+    l.run_forever();
+    CHECK(t.exception());
+  }
+  CHECK(counted::alive == 0);
+}
+
 // ---- exceptions --------------------------------------------------------------------------
 
 namespace {

@@ -210,7 +210,8 @@ class future_state : public observer, public runtime::pooled {
   bool taken_ : 1 = false;
   bool marked_ : 1 = false;
   bool being_cancelled_ : 1 = false;  // a join's request is on its way to the children
-  unsigned char spare_ : 3 = 0;
+  bool result_kept_ : 1 = false;      // of a task, to be destroyed if it fails yet
+  unsigned char spare_ : 2 = 0;
 
  private:
   watcher* watchers_ = nullptr;  // circular; its prev is the last

@@ -6,7 +6,7 @@ namespace sheaf::detail {
 
 void promise_base::unhandled_exception() noexcept {
   task_->throw_in_flight(std::current_exception());
-  if (caller_) caller_->mark_failed();
+  caller_ ? caller_->mark_failed() : task_->drop_result();
 }
 
 // ---- the driver ------------------------------------------------------------------------
@@ -40,7 +40,7 @@ inline void task_state::resume_until_suspended() noexcept {
     p->handle().resume();
     promise_base* const next = innermost();
     if (next == p) break;
-    if (!next) return returned(*p);
+    if (!next) return returned(p);
     p = next;
   }
   if (flags_.has(task_flag::must_cancel)) [[unlikely]]
@@ -54,16 +54,15 @@ void task_state::request_own_cancellation() noexcept {
   if (!waiting_on_->cancel(cause_)) flags_.set(task_flag::must_cancel);
 }
 
-inline void task_state::returned(promise_base& root) noexcept {
-  const place_pointer last_await = root.last_place();
-  root.handle().destroy();  // arguments die before anybody is told
+// Unless there is an error the frame is gone: arguments die before anybody is told.
+inline void task_state::returned(promise_base* root) noexcept {
   if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]]
-    return end_unusually(last_await);
+    return end_unusually(root);
   end(future_status::value);
 }
 
-void task_state::end_unusually(place_pointer last_await) noexcept {
-  if (error_) return settle_failed(last_await);
+void task_state::end_unusually(promise_base* root) noexcept {
+  if (error_) return settle_failed(*root);
   if (!flags_.has(task_flag::must_cancel)) {
     cause_ = {};
     return end(future_status::value);
@@ -72,7 +71,9 @@ void task_state::end_unusually(place_pointer last_await) noexcept {
   end(future_status::cancelled);
 }
 
-void task_state::settle_failed(place_pointer last_await) noexcept {
+void task_state::settle_failed(promise_base& root) noexcept {
+  const place_pointer last_await = root.last_place();
+  root.handle().destroy();
   if (const cancelled* const c = thrown<cancelled>(error_)) {
     cause_ = c->cause();
     error_ = nullptr;

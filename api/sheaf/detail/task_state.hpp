@@ -64,7 +64,12 @@ class task_state : public future_state, public task_link {
   void set_innermost(promise_base* p) noexcept { innermost_ = p; }
   /// What the innermost coroutine threw, on its way to the one that awaits it.
   void throw_in_flight(std::exception_ptr e) noexcept { error_ = std::move(e); }
+  bool has_in_flight() const noexcept { return error_ != nullptr; }
   std::exception_ptr take_in_flight() noexcept { return std::exchange(error_, nullptr); }
+  /// Its own coroutine threw after it returned a value: a local's destructor did.
+  void drop_result() noexcept {
+    if (result_kept_) discard_value();
+  }
 
   // ---- tasks as asyncio has them ----
   bool cancel(const cancel_ref& cause) noexcept override;
@@ -159,9 +164,9 @@ class task_state : public future_state, public task_link {
   bool prepare_unusually() noexcept;
   void forget_details() noexcept;
   inline void resume_until_suspended() noexcept;
-  inline void returned(promise_base& root) noexcept;
-  void end_unusually(place_pointer last_await) noexcept;
-  void settle_failed(place_pointer last_await) noexcept;
+  inline void returned(promise_base* root) noexcept;
+  void end_unusually(promise_base* root) noexcept;
+  void settle_failed(promise_base& root) noexcept;
   inline void end(future_status s) noexcept;
   void request_own_cancellation() noexcept;
   void traced_run() noexcept;
@@ -206,6 +211,13 @@ class task_of final : public holding<T, task_state> {
           start_mode how) noexcept
       : base(l, root, at, how) {}
   ~task_of() override = default;
+
+  /// The value of its coroutine, whose locals still live.
+  template <class... Args>
+  void keep_result(Args&&... args) {
+    this->emplace(std::forward<Args>(args)...);
+    if constexpr (!std::is_trivially_destructible_v<T>) this->result_kept_ = true;
+  }
 };
 
 }  // namespace sheaf::detail
