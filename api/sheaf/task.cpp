@@ -10,7 +10,6 @@ any_task current_task() {
 std::vector<any_task> all_tasks() {
   const auto& l = detail::loop_core::current("all_tasks");
   std::vector<any_task> tasks;
-  tasks.reserve(l.live_tasks());
   for (detail::task_state* t = l.first_task(); t; t = l.task_after(*t)) {
     tasks.emplace_back(detail::task_ref::share(t));
   }

@@ -29,8 +29,7 @@ void loop_core::take_ids() noexcept {
 }
 
 task_state* loop_core::first_task() const noexcept {
-  return tasks_.next_task == &tasks_ ? nullptr
-                                     : static_cast<task_state*>(tasks_.next_task);
+  return has_tasks() ? static_cast<task_state*>(tasks_.next_task) : nullptr;
 }
 
 task_state* loop_core::task_after(const task_state& t) const noexcept {
@@ -38,7 +37,7 @@ task_state* loop_core::task_after(const task_state& t) const noexcept {
 }
 
 bool loop_core::cancel_all(const char* reason) noexcept {
-  if (live_ == 0) return false;
+  if (!has_tasks()) return false;
   const auto cause =
       cancel_ref::adopt(new cancel_cause(reason, 0, std::source_location::current()));
   // cancel() runs no code of a task and ends none, so the list stays as it is meanwhile.
@@ -66,7 +65,7 @@ void loop_core::end_activities() noexcept {
             .waiting_at = t->waiting_at()});
   }
   if (!borrowed() && cancel_all("the loop was closed")) {
-    for (int turns = 0; live_ != 0 && turns < closing_turns && blocking_turn(); ++turns) {
+    for (int turns = 0; has_tasks() && turns < closing_turns && blocking_turn(); ++turns) {
     }
   }
   if (!pool_) return;
@@ -77,7 +76,7 @@ void loop_core::end_activities() noexcept {
 
 // What refused to end, and every task of a borrowed loop, whose host cannot be run from here.
 void loop_core::abandon_activities() noexcept {
-  while (live_ != 0) static_cast<task_state*>(tasks_.prev_task)->abandon();
+  while (has_tasks()) static_cast<task_state*>(tasks_.prev_task)->abandon();
   factory = nullptr;
   trace_session_.reset();
 }
@@ -130,7 +129,7 @@ class stop_after_all final : public observer {
 }  // namespace
 
 void loop_core::shut_down_tasks() {
-  if (live_ == 0) return;
+  if (!has_tasks()) return;
   stop_after_all all(*this);
   cancel_all("run() is ending");
   drive();

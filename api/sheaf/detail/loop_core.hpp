@@ -61,14 +61,12 @@ class loop_core final : public runtime::scheduler {
     t.next_task = &tasks_;
     tasks_.prev_task->next_task = &t;
     tasks_.prev_task = &t;
-    ++live_;
   }
   void delist(task_link& t) noexcept {
     t.prev_task->next_task = t.next_task;
     t.next_task->prev_task = t.prev_task;
-    --live_;
   }
-  std::size_t live_tasks() const noexcept { return live_; }
+  bool has_tasks() const noexcept { return tasks_.next_task != &tasks_; }
   /// The first in order of creation, then the next of each; null at the end.
   task_state* first_task() const noexcept;
   task_state* task_after(const task_state& t) const noexcept;
@@ -131,7 +129,6 @@ class loop_core final : public runtime::scheduler {
   task_state* current_task_ = nullptr;
   context_state* context_ = nullptr;
   task_link tasks_{&tasks_, &tasks_};
-  std::size_t live_ = 0;
   std::uint64_t next_id_ = 0;
   std::uint64_t end_id_ = 0;
   std::uint32_t last_join_ = 0;
