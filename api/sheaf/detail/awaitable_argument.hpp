@@ -86,9 +86,9 @@ void require_same_loop(loop_core*& l, const future_state& s);
 template <class T>
 state_ref make_child(loop_core& l, coro<T>&& c, start_mode mode) {
   const task_options options = effective(l, {});
-  auto t = make_task(l, std::move(c), std::source_location(), mode);
-  if (!options.name().empty()) t.set_name(options.name());
-  return t.checked();
+  const auto t = task_ref::adopt(new_task(l, std::move(c), std::source_location(), mode));
+  if (!options.name().empty()) t->set_name(options.name());
+  return state_ref::share(t.get());
 }
 
 /// The loop of the first future among the arguments, or the one that runs here.
@@ -112,7 +112,8 @@ template <class A>
     l = &here;
     if (here.factory) [[unlikely]]
       return make_child(here, std::forward<A>(a), mode);
-    return make_task(here, std::forward<A>(a), std::source_location(), mode).checked();
+    return state_ref::adopt(
+        new_task(here, std::forward<A>(a), std::source_location(), mode));
   } else {
     require_same_loop(l, a.state());
     return a.checked();
