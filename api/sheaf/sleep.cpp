@@ -15,6 +15,12 @@ std::int64_t to_delay(std::chrono::duration<double, std::nano> d) {
   return static_cast<std::int64_t>(std::ceil(d.count()));
 }
 
+void sleep_wait::enter_wheel(std::int64_t time) noexcept {
+  auto& l = task().loop();
+  l.arm(*this, time < 0 ? static_cast<std::uint64_t>(~time) : l.after(time));
+  task().suspended_on(*this);
+}
+
 bool sleep_wait::cancel(const cancel_ref&) noexcept {
   interrupt();
   return true;

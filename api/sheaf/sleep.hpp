@@ -68,11 +68,10 @@ class sleep_wait : public runtime::timer_node, public suspension {
   void begin(task_state& t) noexcept {
     const std::int64_t time = this->time();
     owner_ = &t;
-    if (time == 0) return t.yield();
-    auto& l = t.loop();
-    l.arm(*this, time < 0 ? static_cast<std::uint64_t>(~time) : l.after(time));
-    t.suspended_on(*this);
+    time == 0 ? t.yield() : enter_wheel(time);
   }
+  // Not inline: the sleep(0) that yields is to stay small, in every coroutine that sleeps.
+  void enter_wheel(std::int64_t time) noexcept;
   void leave_wheel() noexcept {
     if (armed()) task().loop().disarm(*this);
   }
