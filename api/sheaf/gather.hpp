@@ -109,10 +109,11 @@ class gather_range final
 
   /// Children are added one by one, then begin() is called.
   gather_range(loop_core& l, gather_rules<Exceptions> rules, std::size_t size)
-      : base(l, rules.policy), links_(new join_link[size]) {
+      : base(l, rules.policy), links_(size) {
     this->set_links(links_.get());
   }
   using base::add;
+  using base::add_new;
   using base::begin;
 
  private:
@@ -122,16 +123,15 @@ class gather_range final
       result all;
       all.reserve(this->size());
       for (std::size_t i = 0; i < this->size(); ++i) {
-        future_state& c = this->child(i);
-        all.push_back(contribution<Exceptions, T>::take(c));
-        // Now, while it is in the cache; and children of coros are of a type we know.
-        if (child_of_call(c)) this->template release_child<task_of<T>>(i);
+        all.push_back(contribution<Exceptions, T>::take(this->child(i)));
+        this->template release_child<task_of<T>>(i);  // now, while it is in the cache
       }
+      this->children_released();
       this->emplace(std::move(all));
     }
   }
 
-  const std::unique_ptr<join_link[]> links_;
+  const join_links links_;
 };
 
 /// gather() of a pack: a tuple of the contributions.
@@ -147,6 +147,7 @@ class gather_pack final
     this->set_links(links_.data());
   }
   using base::add;
+  using base::add_new;
   using base::begin;
 
  private:
@@ -180,6 +181,13 @@ concept gather_argument = awaitable_argument<A> || awaitable_range<A> ||
                           std::same_as<std::remove_cvref_t<A>, leave_running_t> ||
                           std::same_as<std::remove_cvref_t<A>, return_exceptions_t>;
 
+template <class Join, class A>
+[[gnu::always_inline]] inline void add_to(Join& join, A&& a, loop_core*& l,
+                                          start_mode mode) {
+  auto child = to_state(std::forward<A>(a), l, mode);
+  is_coro_v<A> ? join.add_new(std::move(child)) : join.add(std::move(child));
+}
+
 template <bool Exceptions, awaitable_range Range>
 auto gather_with(gather_rules<Exceptions> rules, Range&& range) {
   if constexpr (!std::ranges::sized_range<Range>) {
@@ -190,7 +198,7 @@ auto gather_with(gather_rules<Exceptions> rules, Range&& range) {
     loop_core* l = loop_of_first(range);
     const auto state = runtime::intrusive_ptr<join>::adopt(
         new join(*l, rules, static_cast<std::size_t>(std::ranges::size(range))));
-    for (auto&& each : range) state->add(to_state(forward_element<Range>(each), l, mode));
+    for (auto&& each : range) add_to(*state, forward_element<Range>(each), l, mode);
     state->begin(rules.limit);
     return future<typename join::result>(state_ref::share(state.get()));
   }
@@ -213,7 +221,7 @@ auto gather_with(gather_rules<Exceptions> rules, Aws&&... aws) {
   const auto state = runtime::intrusive_ptr<join>::adopt(new join(*l, rules));
   const auto mode = rules.mode();
   // In the order of the arguments; so they start.
-  (state->add(to_state(std::forward<Aws>(aws), l, mode)), ...);
+  (add_to(*state, std::forward<Aws>(aws), l, mode), ...);
   state->begin(rules.limit);
   return future<typename join::result>(state_ref::share(state.get()));
 }

@@ -87,16 +87,18 @@ class future_state : public observer, public runtime::pooled {
   virtual bool cancel(const cancel_ref& cause) noexcept;
 
   void watch(watcher& w, observer& who) noexcept {
+    if (!watchers_) return watch_alone(w, who);
     w.who = &who;
-    if (!watchers_) {
-      w.prev = w.next = &w;
-      watchers_ = &w;
-      return;
-    }
     w.next = watchers_;
     w.prev = watchers_->prev;
     w.prev->next = &w;
     watchers_->prev = &w;
+  }
+  /// The same, where nobody else is registered.
+  void watch_alone(watcher& w, observer& who) noexcept {
+    w.who = &who;
+    w.prev = w.next = &w;
+    watchers_ = &w;
   }
   void unwatch(watcher& w) noexcept {
     if (!w.registered()) return;

@@ -14,6 +14,10 @@ void join_state::leave_children() noexcept {
   release_children();
 }
 
+void join_state::add_done(state_ref child) noexcept {
+  note(*next_link(std::move(child)).child);
+}
+
 void join_state::begin(std::size_t limit) noexcept {
   retain();  // for as long as a child may still call settled()
   --running_;
@@ -134,6 +138,7 @@ void join_state::release_children() noexcept {
 
 bool join_state::cancel(const cancel_ref& cause) noexcept {
   if (done()) return future_state::cancel(cause);
+  if (running_ == 0) return false;  // collect() may be letting go of the children
   being_cancelled_ = true;
   bool accepted = false;
   for (std::size_t i = 0; i < size_; ++i) {

@@ -19,6 +19,25 @@ struct join_link {
   future_state* child;
 };
 
+/// Room for the links of a join; add() makes them. They must not move from then on.
+class join_links {
+ public:
+  explicit join_links(std::size_t size)
+      : links_(static_cast<join_link*>(
+            runtime::frame_pool::allocate_object(size * sizeof(join_link)))),
+        size_(size) {}
+  join_links(const join_links&) = delete;
+  join_links& operator=(const join_links&) = delete;
+  ~join_links() {
+    runtime::frame_pool::deallocate_object(links_, size_ * sizeof(join_link));
+  }
+  join_link* get() const noexcept { return links_; }
+
+ private:
+  join_link* const links_;
+  const std::size_t size_;
+};
+
 enum class join_policy : std::uint8_t {
   structured,        ///< the first failure cancels the others; all are waited for
   leave_running,     ///< the first failure settles the join; the others run on
@@ -58,27 +77,30 @@ class join_state : public future_state {
 
   /// Takes over a reference to the next child.
   void add(state_ref child) noexcept {
-    join_link& l = links_[size_++];
-    l.child = child.detach();
-    if (!l.child->done()) [[likely]] {
-      ++running_;
-      l.child->watch(l.registration, *this);
-    } else {
-      l.registration.prev = nullptr;
-      note(*l.child);
-    }
+    if (child->done()) return add_done(std::move(child));
+    join_link& l = next_link(std::move(child));
+    ++running_;
+    l.child->watch(l.registration, *this);
+  }
+  /// The same, of a task that was made for this join: nothing has happened to it yet.
+  void add_new(state_ref child) noexcept {
+    join_link& l = next_link(std::move(child));
+    ++running_;
+    l.child->watch_alone(l.registration, *this);
   }
 
   /// All children are there. Starts those that were made deferred, `limit` at a time, and
   /// settles at once if all are done (GATHER-20).
   void begin(std::size_t limit) noexcept;
 
-  /// Lets go of one child, whose type the caller knows.
+  /// Lets go of one child, which is a Task if it is one of ours.
   template <class Task>
   void release_child(std::size_t i) noexcept {
-    Task* const c = static_cast<Task*>(std::exchange(links_[i].child, nullptr));
-    c->template release_as<Task>();
+    future_state& c = *std::exchange(links_[i].child, nullptr);
+    child_of_call(c) ? static_cast<Task&>(c).template release_as<Task>() : c.release();
   }
+  /// Each was let go of by release_child().
+  void children_released() noexcept { size_ = 0; }
 
   std::size_t size() const noexcept { return size_; }
   future_state& child(std::size_t i) const noexcept { return *links_[i].child; }
@@ -87,6 +109,10 @@ class join_state : public future_state {
   virtual void collect() = 0;
 
  private:
+  join_link& next_link(state_ref child) noexcept {
+    return *::new (links_ + size_++) join_link{{}, child.detach()};
+  }
+  void add_done(state_ref child) noexcept;
   void note(future_state& child) noexcept {
     if (child.status() != future_status::value) [[unlikely]]
       note_failure(child);
