@@ -7,6 +7,11 @@
 
 namespace sheaf::detail {
 
+void future_state::destroy() noexcept {
+  if (failed() && !retrieved_) report_unretrieved();
+  delete this;
+}
+
 // Only callbacks can be left: whoever else watches holds a reference.
 void future_state::forsake_watchers() noexcept {
   while (watcher* const w = watchers_) {
@@ -34,10 +39,10 @@ exception_context future_state::describe_unretrieved() const {
 void future_state::report_unretrieved() noexcept {
   if (thrown<cancelled>(error_)) return;
   const exception_context what = describe_unretrieved();
-  if (auto* const t = runtime::tracing(*loop_)) {
-    t->unretrieved(loop_->now(), {what.task_id}, describe(error_));
+  if (auto* const t = runtime::tracing(loop())) {
+    t->unretrieved(loop().now(), {what.task_id}, describe(error_));
   }
-  loop_->report(what);
+  loop().report(what);
 }
 
 bool future_state::cancel(const cancel_ref& cause) noexcept {

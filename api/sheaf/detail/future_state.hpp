@@ -6,6 +6,7 @@
 #include <sheaf/runtime/intrusive_ptr.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -60,22 +61,20 @@ class future_state : public observer, public runtime::pooled {
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
-    if (--references_ != 0) return;
-    if (failed() && !retrieved_) [[unlikely]]
-      report_unretrieved();
-    delete this;
+    if (--references_ == 0) destroy();
   }
   /// release() by who knows the type, which is final: its destructor is inlined.
   template <class Final>
   void release_as() noexcept {
     if (--references_ != 0) return;
-    if (failed() && !retrieved_) [[unlikely]]
-      report_unretrieved();
+    if (!static_cast<Final*>(this)->has_plain_value()) [[unlikely]]
+      return destroy();
+    forget_the_rest();
     delete static_cast<Final*>(this);
   }
   std::uint32_t references() const noexcept { return references_; }
 
-  loop_core& loop() const noexcept { return *loop_; }
+  loop_core& loop() const noexcept { return loop_.loop; }
   future_status status() const noexcept { return status_; }
   bool done() const noexcept { return status_ != future_status::pending; }
   bool failed() const noexcept { return status_ == future_status::error; }
@@ -167,26 +166,31 @@ class future_state : public observer, public runtime::pooled {
  protected:
   explicit future_state(loop_core& l, bool is_task = false,
                         std::uint32_t references = 1) noexcept
-      : references_(references), is_task_(is_task), loop_(&l) {
-    l.retain();
-  }
+      : loop_(l), references_(references), is_task_(is_task) {}
   virtual ~future_state() {
     if (watchers_) [[unlikely]]
       forsake_watchers();
-    loop_->release();
   }
   void set_value_address(void* p) noexcept {
     value_offset_ = static_cast<std::uint16_t>(static_cast<std::byte*>(p) -
                                                reinterpret_cast<std::byte*>(this));
   }
   bool value_lives() const noexcept { return status_ == future_status::value; }
+  /// Lets the compiler see what is so with a value: that the destructor, which follows, finds
+  /// nothing else. The stores are not made.
+  void forget_the_rest() noexcept {
+    assert(!watchers_ && !error_ && !cause_);
+    watchers_ = nullptr;
+    std::construct_at(&error_);
+    std::construct_at(&cause_);
+  }
   void prefetch_watcher() const noexcept { __builtin_prefetch(watchers_); }
   void settle(future_status s) noexcept {
     status_ = s;
     watcher* const first = std::exchange(watchers_, nullptr);
     if (!first) return;
     if (first->next != first) [[unlikely]]
-      return notify(*loop_, first);
+      return notify(loop(), first);
     first->prev = nullptr;
     first->who->settled(*first);
   }
@@ -194,11 +198,23 @@ class future_state : public observer, public runtime::pooled {
   /// Destroys a value that was put in place but is not to be the result.
   virtual void discard_value() noexcept {}
 
+ private:
+  struct loop_hold {
+    explicit loop_hold(loop_core& l) noexcept : loop(l) { l.retain(); }
+    loop_hold(const loop_hold&) = delete;
+    loop_hold& operator=(const loop_hold&) = delete;
+    ~loop_hold() { loop.release(); }
+    loop_core& loop;
+  };
+  loop_hold loop_;
+
+ protected:
   std::exception_ptr error_;
   cancel_ref cause_;  // of the last request while pending, then of the cancellation
 
  private:
   static void notify(loop_core& l, watcher* first) noexcept;
+  void destroy() noexcept;
   void forsake_watchers() noexcept;
   void report_unretrieved() noexcept;
 
@@ -217,7 +233,6 @@ class future_state : public observer, public runtime::pooled {
 
  private:
   watcher* watchers_ = nullptr;  // circular; its prev is the last
-  loop_core* loop_;
 };
 
 /// Adds room for the value to a state.

@@ -132,6 +132,10 @@ class task_state : public future_state, public task_link {
   /// it as cancelled.
   void abandon() noexcept;
 
+  /// It gave a value, and its loop keeps nothing for it.
+  bool has_plain_value() const noexcept {
+    return value_lives() && !flags_.has_any(task_flag::named, task_flag::has_context);
+  }
   /// Made by a combinator that holds it back until a limit allows.
   bool held() const noexcept { return flags_.has(task_flag::held); }
   bool child_of_call() const noexcept { return flags_.has(task_flag::joined); }
