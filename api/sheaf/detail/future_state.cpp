@@ -78,12 +78,8 @@ void future_state::require_pending(const char* what) const {
   if (done()) throw invalid_state(std::string(what) + ": the future is done already");
 }
 
-void future_state::require_value() {
-  retrieved_ = true;
+void future_state::throw_instead() const {
   switch (status_) {
-    case future_status::value:
-      if (taken_) throw invalid_state("the result was moved out by an earlier co_await");
-      return;
     case future_status::error:
       std::rethrow_exception(error_);
     case future_status::cancelled:
@@ -91,7 +87,10 @@ void future_state::require_value() {
     case future_status::pending:
       throw invalid_state(
           "the future is not done: co_await it before you read its result");
+    case future_status::value:
+      break;
   }
+  throw invalid_state("the result was moved out by an earlier co_await");
 }
 
 std::exception_ptr future_state::exception() {

@@ -131,7 +131,11 @@ class future_state : public observer, public runtime::pooled {
 
   // ---- reading ----
   /// Throws the error, the cancellation, or invalid_state while there is no value to give.
-  void require_value();
+  void require_value() {
+    retrieved_ = true;
+    if (status_ != future_status::value || taken_) [[unlikely]]
+      throw_instead();
+  }
   /// Null for a value; throws `cancelled` for a cancellation and invalid_state while pending.
   std::exception_ptr exception();
   const std::exception_ptr& error() const noexcept { return error_; }
@@ -215,6 +219,7 @@ class future_state : public observer, public runtime::pooled {
  private:
   static void notify(loop_core& l, watcher* first) noexcept;
   void destroy() noexcept;
+  [[noreturn]] void throw_instead() const;
   void forsake_watchers() noexcept;
   void report_unretrieved() noexcept;
 
