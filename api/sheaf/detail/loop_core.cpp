@@ -28,6 +28,13 @@ void loop_core::take_ids() noexcept {
   end_id_ = next_id_ + block;
 }
 
+context_state* loop_core::look_up_context(std::uint64_t task) noexcept {
+  const auto at = contexts_.find(task);
+  looked_up_ = task;
+  found_ = at == contexts_.end() ? nullptr : at->second.get();
+  return found_;
+}
+
 task_state* loop_core::first_task() const noexcept {
   return has_tasks() ? static_cast<task_state*>(tasks_.next_task) : nullptr;
 }
@@ -65,7 +72,8 @@ void loop_core::end_activities() noexcept {
             .waiting_at = t->waiting_at()});
   }
   if (!borrowed() && cancel_all("the loop was closed")) {
-    for (int turns = 0; has_tasks() && turns < closing_turns && blocking_turn(); ++turns) {
+    for (int turns = 0; has_tasks() && turns < closing_turns && blocking_turn();
+         ++turns) {
     }
   }
   if (!pool_) return;

@@ -86,14 +86,17 @@ class loop_core final : public runtime::scheduler {
   context_state* context() const noexcept { return context_; }
   void set_context(context_state* c) noexcept { context_ = c; }
   /// The contexts of tasks that have one: of those made where a variable was set.
-  context_state* context_of(std::uint64_t task) const noexcept {
-    const auto at = contexts_.find(task);
-    return at == contexts_.end() ? nullptr : at->second.get();
+  context_state* context_of(std::uint64_t task) noexcept {
+    return task == looked_up_ ? found_ : look_up_context(task);
   }
   void set_context_of(std::uint64_t task, context_ref c) {
+    looked_up_ = 0;
     contexts_[task] = std::move(c);
   }
-  void forget_context(std::uint64_t task) noexcept { contexts_.erase(task); }
+  void forget_context(std::uint64_t task) noexcept {
+    looked_up_ = 0;
+    contexts_.erase(task);
+  }
 
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
@@ -123,6 +126,7 @@ class loop_core final : public runtime::scheduler {
   void abandon_activities() noexcept override;
   [[noreturn]] static void no_current(const char* what);
   void take_ids() noexcept;
+  context_state* look_up_context(std::uint64_t task) noexcept;
 
   static constexpr char layer_tag = 0;
 
@@ -137,6 +141,9 @@ class loop_core final : public runtime::scheduler {
   std::uint64_t suspended_at_ = 0;
   std::unordered_map<std::uint64_t, std::string> names_;
   std::unordered_map<std::uint64_t, context_ref> contexts_;
+  std::uint64_t looked_up_ =
+      0;  // the task last looked up in it: often run()'s, which has one
+  context_state* found_ = nullptr;
   std::unique_ptr<runtime::thread_pool> pool_;
   std::unique_ptr<runtime::trace_session> trace_session_;
 };
