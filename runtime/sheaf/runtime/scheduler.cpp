@@ -122,15 +122,14 @@ void scheduler::wake() noexcept {
   uv_idle_start(&handles_->idle, detail::loop_handles::on_idle);
 }
 
+// After 1, 2, 4 ... 64 resumes: a turn of slow steps is noticed early, one of quick steps
+// reads the clock rarely.
 bool scheduler::over_budget(std::size_t from, std::uint64_t until) noexcept {
   const std::size_t done = resumed_ - from;
   if (done >= budget_.resumes) return true;
-  if (done < look_at_ && budget_.time.count() != 0) return false;
-  // After 1, 2, 4 ... 64 resumes: a turn of slow steps is noticed early, one of quick steps
-  // reads the clock rarely.
   const std::size_t stride = std::min(2 * (look_at_ - looked_), clock_every);
-  looked_ = done;
-  look_at_ = done + std::max<std::size_t>(stride, 1);
+  looked_ = resumed_;
+  look_at_ = resumed_ + std::clamp<std::size_t>(stride, 1, budget_.resumes - done);
   const std::uint64_t real_now = uv_hrtime();
   batch_now_ = clock_ == clock_kind::real ? real_now : fake_now_;
   return real_now >= until;
@@ -143,8 +142,8 @@ void scheduler::drain() noexcept {
   const detail::current_scope now_running(*this);
   draining_ = true;
   const std::size_t from = resumed_;
-  looked_ = 0;
-  look_at_ = 1;
+  looked_ = from;
+  look_at_ = budget_.time.count() == 0 ? from : from + 1;
   const std::uint64_t real_now = uv_hrtime();
   batch_now_ = clock_ == clock_kind::real ? real_now : fake_now_;
   const std::uint64_t until = real_now + static_cast<std::uint64_t>(budget_.time.count());
@@ -154,7 +153,8 @@ void scheduler::drain() noexcept {
       ready_.arrange(*schedule_);
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
-  } while (!ready_.empty() && !stop_ && !leaving_ && !over_budget(from, until));
+  } while (!ready_.empty() && !stop_ && !leaving_ &&
+           (resumed_ < look_at_ || !over_budget(from, until)));
   if (clock_ != clock_kind::real)
     batch_now_ = fake_now_;  // advance() was called meanwhile
   // What is due by now is left to the next turn: the poll's callbacks come before it (LOOP-5).

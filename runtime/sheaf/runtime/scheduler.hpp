@@ -225,8 +225,8 @@ class scheduler {
   trace_recorder* trace_ = nullptr;
   std::uint64_t batch_now_ = 0;  // the time that due timers are measured against
   std::size_t resumed_ = 0;
-  std::size_t looked_ = 0;   // resumes of this turn when the clock was last read
-  std::size_t look_at_ = 1;  // and when it is read next
+  std::size_t looked_ = 0;   // resumed_ when the clock was last read
+  std::size_t look_at_ = 0;  // and when it is read next, and the budget looked at
   std::uint64_t ticks_ = 0;
   clock_kind clock_;
   bool awake_ = false;     // the idle handle is on
