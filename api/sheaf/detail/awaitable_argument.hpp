@@ -91,13 +91,18 @@ state_ref make_child(loop_core& l, coro<T>&& c, start_mode mode) {
   return state_ref::share(t.get());
 }
 
-/// The loop of the first future among the arguments, or the one that runs here.
+/// The loop of the first future among the arguments, or the one that runs here. It must be
+/// open if a task is to be made; one that runs is.
 template <class First, class... Rest>
 loop_core* loop_of(const First& first, const Rest&... rest) {
   if constexpr (!is_coro_v<First>) {
-    return &first.state().loop();
+    loop_core& l = first.state().loop();
+    if constexpr ((is_coro_v<Rest> || ...)) l.require_open("create_task");
+    return &l;
   } else if constexpr (sizeof...(Rest) > 0) {
-    return loop_of(rest...);
+    loop_core* const l = loop_of(rest...);
+    l->require_open("create_task");
+    return l;
   } else {
     return &loop_or_current(nullptr);
   }
@@ -108,7 +113,6 @@ template <class A>
 [[gnu::always_inline]] inline state_ref to_state(A&& a, loop_core*& l, start_mode mode) {
   if constexpr (is_coro_v<A>) {
     loop_core& here = loop_or_current(l);
-    here.require_open("create_task");
     l = &here;
     if (here.factory) [[unlikely]]
       return make_child(here, std::forward<A>(a), mode);
