@@ -30,12 +30,15 @@ WORKLOADS = [
     ("timer_churn", 200_000, 1, 20_000),
     ("cancel_all", 20_000, 1, 2000),
     ("post_threadsafe", 200_000, 1, 20_000),
+    ("queue_ping", 500_000, 1, 20_000),
 ]
 SUMS = {"gather_ready", "gather_done", "gather_sleep", "as_completed", "wait_first",
         "wait_seq", "spawn_await"}  # fmt: skip
 
 
 def expected(workload, n, reps):
+    if workload == "queue_ping":
+        return n * (n + 1) // 2
     if workload not in SUMS:
         return n
     repeated = workload in ("gather_ready", "gather_done")

@@ -16,8 +16,9 @@ const std::map<std::string, bench::workload> workloads{
     {"call_soon", bench::call_soon},       {"cancel_all", bench::cancel_all},
     {"gather_done", bench::gather_done},   {"gather_ready", bench::gather_ready},
     {"gather_sleep", bench::gather_sleep}, {"post_threadsafe", bench::post_threadsafe},
-    {"spawn_await", bench::spawn_await},   {"timer_churn", bench::timer_churn},
-    {"wait_first", bench::wait_first},     {"wait_seq", bench::wait_seq},
+    {"queue_ping", bench::queue_ping},     {"spawn_await", bench::spawn_await},
+    {"timer_churn", bench::timer_churn},   {"wait_first", bench::wait_first},
+    {"wait_seq", bench::wait_seq},
 };
 
 }  // namespace

@@ -34,4 +34,7 @@ sheaf::coro<outcome> call_soon(meter&, long n, long reps);
 sheaf::coro<outcome> timer_churn(meter&, long n, long reps);
 sheaf::coro<outcome> post_threadsafe(meter&, long n, long reps);
 
+// queues.cpp
+sheaf::coro<outcome> queue_ping(meter&, long n, long reps);
+
 }  // namespace bench

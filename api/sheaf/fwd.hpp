@@ -12,7 +12,17 @@ template <class T = void>
 class task;
 template <class T = void>
 class outcome;
+class barrier;
+class bounded_semaphore;
+class condition;
+class event;
 class loop;
+class mutex;
+class semaphore;
+template <class T>
+class queue;
+template <class T>
+class lifo_queue;
 class runner;
 class run_options;
 class task_options;

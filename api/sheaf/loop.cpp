@@ -115,8 +115,7 @@ void loop::drive_until(detail::future_state& s) {
     throw invalid_state(
         "run_until_complete: the loop was stopped before the future completed");
   }
-  throw deadlock("every task is blocked and nothing can wake them:" +
-                 tasks().describe_tasks());
+  throw deadlock(tasks().describe_deadlock());
 }
 
 }  // namespace sheaf

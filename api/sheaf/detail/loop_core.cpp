@@ -1,4 +1,5 @@
 #include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
 
 #include <atomic>
@@ -54,12 +55,11 @@ bool loop_core::cancel_all(const char* reason) noexcept {
   return true;
 }
 
-std::string loop_core::describe_tasks() const {
-  std::string lines;
-  for (const task_state* t = first_task(); t; t = task_after(*t)) {
-    lines += "\n  " + t->describe();
-  }
-  return lines;
+std::string loop_core::describe_deadlock() const {
+  const task_dump tasks(*this);
+  const std::string cycles = tasks.cycles();
+  return "every task is blocked and nothing can wake them:" + tasks.lines() +
+         (cycles.empty() ? "" : "\nthese wait for each other:" + cycles);
 }
 
 // An owned loop still works here: its tasks are cancelled and run to their end.

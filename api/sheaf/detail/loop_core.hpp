@@ -103,8 +103,8 @@ class loop_core final : public runtime::scheduler {
 
   /// Cancels all tasks; true if there was one.
   bool cancel_all(const char* reason) noexcept;
-  /// One line for each task: id, name, what it waits on and where.
-  std::string describe_tasks() const;
+  /// Why nothing can happen any more: the tasks, and which of them wait for each other.
+  std::string describe_deadlock() const;
 
   /// Cancels all tasks and runs the loop until they have ended, or cannot. What they throw
   /// meanwhile is reported.

@@ -8,6 +8,13 @@ namespace sheaf::detail {
 
 class task_state;
 
+/// Who could end a wait: a task by its id, 0 if that is not known; and the place where it
+/// took what is waited for, as a place_pointer, null if there is none.
+struct wait_holder {
+  std::uint64_t task = 0;
+  const void* since = nullptr;
+};
+
 /// What a suspended task waits on; stands in the awaiting frame.
 class suspension {
  public:
@@ -23,6 +30,10 @@ class suspension {
 
   /// The task it waits for, to which a request is passed on; null if it is something else.
   virtual task_state* awaited_task() const noexcept { return nullptr; }
+
+  /// Who could end the wait, for dumps and for the explanation of a deadlock: the task that
+  /// is awaited, or that holds the lock.
+  virtual wait_holder holder() const noexcept;
 
   /// For dumps and traces: "sleep", "task", "gather", and a number that tells which.
   virtual const char* kind() const noexcept = 0;

@@ -1,4 +1,5 @@
 #include <sheaf/detail/exception_probe.hpp>
+#include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
@@ -268,7 +269,20 @@ std::vector<std::source_location> task_state::stack() const {
   return places;
 }
 
+wait_holder suspension::holder() const noexcept {
+  const task_state* const t = awaited_task();
+  return t ? wait_holder{t->id(), nullptr} : wait_holder{};
+}
+
 std::string task_state::describe() const {
+  const suspension* const s = waiting_on();
+  const std::uint64_t wanted = s ? s->holder().task : 0;
+  const task_state* holder = wanted ? loop().first_task() : nullptr;
+  while (holder && holder->id() != wanted) holder = loop().task_after(*holder);
+  return describe(holder);
+}
+
+std::string task_state::describe(const task_state* holder) const {
   const auto word = [&]() -> std::string {
     switch (status_) {
       case future_status::value:
@@ -284,7 +298,7 @@ std::string task_state::describe() const {
   };
   std::string line = "task " + std::to_string(id_) + " '" + name() + "' " + word();
   if (done()) return line;
-  if (waiting_on_) line += std::string(" waiting for ") + waiting_on_->kind();
+  if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
   const auto at = waiting_at();
   if (at.line() != 0) {
     line += std::string(" at ") + at.file_name() + ':' + std::to_string(at.line());

@@ -42,6 +42,16 @@ class task_state : public future_state, public task_link {
       trace_wake();
     loop().post(*this);
   }
+  /// The same, by way of `n`, which stands in the queue in the task's place: its run() calls
+  /// the task's, or has it wait again.
+  void wake_through(runtime::ready_node& n) noexcept {
+    waiting_on_ = nullptr;
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_wake();
+    loop().post(n);
+  }
+  /// Whether a request is to be delivered at the next step.
+  bool must_cancel() const noexcept { return flags_.has(task_flag::must_cancel); }
   /// Queues the next step without having waited: sleep(0).
   void yield() noexcept {
     if (runtime::tracing(loop())) [[unlikely]]
@@ -88,7 +98,10 @@ class task_state : public future_state, public task_link {
   const suspension* waiting_on() const noexcept { return done() ? nullptr : waiting_on_; }
   /// The places of its awaits, innermost first.
   std::vector<std::source_location> stack() const;
-  /// One line: id, name, state, and what it waits on.
+  /// One line: id, name, state, what it waits on and where. `holder` is the task that its
+  /// wait's holder() names, null if that has ended.
+  std::string describe(const task_state* holder) const;
+  /// The same; looks for that task in the loop's list.
   std::string describe() const;
 
   const char* kind() const noexcept final { return "task"; }

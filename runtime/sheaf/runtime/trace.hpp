@@ -60,9 +60,10 @@ class trace_recorder {
   }
 
   /// A running task is about to suspend: `on` is a string literal, such as "sleep",
-  /// "future", "task", "gather", "wait", "as_completed", "yield", "thread", "lock",
-  /// "read". `object` is the due time in ns for "sleep", the task for "task", the join
-  /// for what joins, else any id that tells two objects of a kind apart, or 0.
+  /// "future", "task", "gather", "wait", "as_completed", "yield", "thread", "mutex",
+  /// "read". `object` is the due time in ns for "sleep", the task for "task", the task that
+  /// holds it for "mutex", the join for what joins, else any id that tells two objects of a
+  /// kind apart, or 0.
   void task_waits(std::uint64_t at_ns, std::uint64_t task, const char* on,
                   std::uint64_t object, trace_place place) noexcept {
     put(trace_kind::task_waits, task, intern_literal(on), object, intern(place), at_ns);

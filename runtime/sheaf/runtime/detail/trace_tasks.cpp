@@ -177,6 +177,8 @@ void trace_tasks::wait_args(const trace_record& entry) {
     events_.number("for_us", left / 1000);
   } else if (on == "task" && entry.a != 0) {
     events_.number("awaits", entry.a);
+  } else if (on == "mutex" && entry.a != 0) {
+    events_.number("held_by", entry.a);
   } else if (entry.a != 0) {
     events_.number("object", entry.a);
   }
