@@ -145,6 +145,20 @@ async def spawn_await(meter, n, _):
         return await spawn_and_await(n)
 
 
+async def add(total, i):
+    total[0] += i
+
+
+async def group_spawn(meter, n, reps):
+    total = [0]
+    with meter:
+        for _ in range(reps):
+            async with asyncio.TaskGroup() as group:
+                for i in range(n):
+                    group.create_task(add(total, i))
+    return total[0]
+
+
 async def descend(depth):
     if depth == 0:
         await asyncio.sleep(0)
@@ -258,7 +272,7 @@ WORKLOADS = {
     f.__name__: f
     for f in (
         gather_ready, gather_done, gather_sleep, as_completed, wait_first, wait_seq,
-        spawn_await, await_chain, call_soon, timer_churn, cancel_all, post_threadsafe,
+        spawn_await, group_spawn, await_chain, call_soon, timer_churn, cancel_all, post_threadsafe,
     )
 }  # fmt: skip
 

@@ -25,6 +25,8 @@ WORKLOADS = [
     ("wait_first", 1000, 1, 1000),
     ("wait_seq", 1000, 1, 300),
     ("spawn_await", 200_000, 1, 20_000),
+    ("group_spawn", 1000, 100, 1000),
+    ("group_spawn", 1_000_000, 1, 100_000),
     ("await_chain", 10_000, 20, 1000),
     ("call_soon", 1_000_000, 1, 100_000),
     ("timer_churn", 200_000, 1, 20_000),
@@ -33,7 +35,7 @@ WORKLOADS = [
     ("queue_ping", 500_000, 1, 20_000),
 ]
 SUMS = {"gather_ready", "gather_done", "gather_sleep", "as_completed", "wait_first",
-        "wait_seq", "spawn_await"}  # fmt: skip
+        "wait_seq", "spawn_await", "group_spawn"}  # fmt: skip
 
 
 def expected(workload, n, reps):
@@ -41,7 +43,7 @@ def expected(workload, n, reps):
         return n * (n + 1) // 2
     if workload not in SUMS:
         return n
-    repeated = workload in ("gather_ready", "gather_done")
+    repeated = workload in ("gather_ready", "gather_done", "group_spawn")
     return n * (n - 1) // 2 * (reps if repeated else 1)
 
 

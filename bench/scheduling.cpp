@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,6 +22,17 @@ sheaf::coro<long long> spawn_and_await(long n) {
   long long sum = 0;
   for (long i = 0; i < n; ++i) sum += co_await sheaf::create_task(done(i));
   co_return sum;
+}
+
+sheaf::coro<> add(long long& sum, long i) {
+  sum += i;
+  co_return;
+}
+
+// One by one, all alive at a time: the group has to grow.
+sheaf::coro<> spawn_into(sheaf::task_group& group, long n, long long& sum) {
+  for (long i = 0; i < n; ++i) group.create_task(add(sum, i));
+  co_return;
 }
 
 sheaf::coro<long> descend(long depth) {
@@ -67,6 +79,18 @@ sheaf::coro<outcome> spawn_await(meter& m, long n, long) {
   const long long check = co_await spawn_and_await(n);
   m.stop();
   co_return outcome{check, {}};
+}
+
+sheaf::coro<outcome> group_spawn(meter& m, long n, long reps) {
+  long long sum = 0;
+  co_await sheaf::task_group::run(spawn_into, std::min(n, 10'000L), std::ref(sum));
+  sum = 0;
+  m.start();
+  for (long k = 0; k < reps; ++k) {
+    co_await sheaf::task_group::run(spawn_into, n, std::ref(sum));
+  }
+  m.stop();
+  co_return outcome{sum, {}};
 }
 
 sheaf::coro<outcome> await_chain(meter& m, long n, long reps) {

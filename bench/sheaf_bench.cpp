@@ -12,12 +12,19 @@
 namespace {
 
 const std::map<std::string, bench::workload> workloads{
-    {"as_completed", bench::as_completed}, {"await_chain", bench::await_chain},
-    {"call_soon", bench::call_soon},       {"cancel_all", bench::cancel_all},
-    {"gather_done", bench::gather_done},   {"gather_ready", bench::gather_ready},
-    {"gather_sleep", bench::gather_sleep}, {"post_threadsafe", bench::post_threadsafe},
-    {"queue_ping", bench::queue_ping},     {"spawn_await", bench::spawn_await},
-    {"timer_churn", bench::timer_churn},   {"wait_first", bench::wait_first},
+    {"as_completed", bench::as_completed},
+    {"await_chain", bench::await_chain},
+    {"call_soon", bench::call_soon},
+    {"cancel_all", bench::cancel_all},
+    {"gather_done", bench::gather_done},
+    {"gather_ready", bench::gather_ready},
+    {"gather_sleep", bench::gather_sleep},
+    {"group_spawn", bench::group_spawn},
+    {"post_threadsafe", bench::post_threadsafe},
+    {"queue_ping", bench::queue_ping},
+    {"spawn_await", bench::spawn_await},
+    {"timer_churn", bench::timer_churn},
+    {"wait_first", bench::wait_first},
     {"wait_seq", bench::wait_seq},
 };
 

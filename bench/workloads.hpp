@@ -29,6 +29,7 @@ sheaf::coro<outcome> cancel_all(meter&, long n, long reps);
 
 // scheduling.cpp
 sheaf::coro<outcome> spawn_await(meter&, long n, long reps);
+sheaf::coro<outcome> group_spawn(meter&, long n, long reps);
 sheaf::coro<outcome> await_chain(meter&, long n, long reps);
 sheaf::coro<outcome> call_soon(meter&, long n, long reps);
 sheaf::coro<outcome> timer_churn(meter&, long n, long reps);

@@ -164,7 +164,7 @@ class coro_promise final : public awaiting_promise {
     if (caller()) {
       static_cast<coro_wait<T>*>(caller())->emplace(std::forward<U>(value));
     } else {
-      static_cast<task_of<T>*>(task())->keep_result(std::forward<U>(value));
+      static_cast<value_task<T>*>(task())->keep_result(std::forward<U>(value));
     }
   }
 };

@@ -55,8 +55,9 @@ class loop : public runtime::loop {
 
   /// create_task() for where no loop runs: before run(), or in the host of a borrowed loop.
   template <class T>
-  task<T> create_task(coro<T> c, const task_options& options = {},
-                      std::source_location at = std::source_location::current()) {
+  [[nodiscard]] task<T> create_task(
+      coro<T> c, const task_options& options = {},
+      std::source_location at = std::source_location::current()) {
     return detail::create_task_on(tasks(), std::move(c), options, at);
   }
 

@@ -1,6 +1,8 @@
+#include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/run.hpp>
 
 #include <cstdio>
+#include <exception>
 #include <string>
 
 namespace sheaf {
@@ -35,6 +37,11 @@ runner::~runner() {
   try {
     close();
   } catch (...) {
+    // A second request to end a program that is on its way out is no news.
+    if (detail::thrown<system_exit>(std::current_exception()) &&
+        std::uncaught_exceptions() > 0) {
+      return;
+    }
     exception_context what{.message = "a runner could not be closed cleanly",
                            .exception = std::current_exception()};
     std::fprintf(stderr, "sheaf: %s\n", describe(what).c_str());

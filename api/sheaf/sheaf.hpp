@@ -8,6 +8,7 @@
 #include <sheaf/context_var.hpp>
 #include <sheaf/coro.hpp>
 #include <sheaf/event.hpp>
+#include <sheaf/exception_group.hpp>
 #include <sheaf/exceptions.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/gather.hpp>
@@ -18,9 +19,11 @@
 #include <sheaf/queue.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/semaphore.hpp>
+#include <sheaf/scoped_task.hpp>
 #include <sheaf/shield.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/task_group.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/wait.hpp>

@@ -69,7 +69,7 @@ class any_task {
 /// A counted handle. The loop owns a task until it has ended: dropping the handle neither
 /// cancels nor joins it. Arguments by reference must outlive the task.
 template <class T>
-class [[nodiscard]] task : public future<T> {
+class task : public future<T> {
  public:
   task() = default;
 
@@ -102,24 +102,24 @@ namespace detail {
 
 /// Makes the task of `c`; the caller has a reference to it. Inlined: it is a third of what a
 /// gather of many small tasks costs.
-template <class T>
-[[gnu::always_inline]] inline task_of<T>* new_task(loop_core& l, coro<T>&& c,
-                                                   std::source_location at,
-                                                   start_mode how) {
+template <template <class> class State = task_of, class T>
+[[gnu::always_inline]] inline State<T>* new_task(loop_core& l, coro<T>&& c,
+                                                 std::source_location at,
+                                                 start_mode how) {
   const auto frame = c.take("create_task");
   try {
-    return new task_of<T>(l, frame.promise(), at, how);
+    return new State<T>(l, frame.promise(), at, how);
   } catch (...) {
     frame.destroy();
     throw;
   }
 }
 
-template <class T>
+template <template <class> class State = task_of, class T>
 [[gnu::always_inline]] inline task<T> make_task(loop_core& l, coro<T>&& c,
                                                 std::source_location at,
                                                 start_mode how = start_mode::queued) {
-  return task<T>(state_ref::adopt(new_task(l, std::move(c), at, how)));
+  return task<T>(state_ref::adopt(new_task<State>(l, std::move(c), at, how)));
 }
 
 /// Runs the loop's task factory over the options, then applies them.
@@ -142,8 +142,8 @@ task<T> create_task_on(loop_core& l, coro<T> c, const task_options& wish,
 /// batch, after all that was queued before. Throws invalid_state where no loop runs.
 /// Cost: one pooled block beside the coroutine's frame.
 template <class T>
-task<T> create_task(coro<T> c,
-                    std::source_location at = std::source_location::current()) {
+[[nodiscard]] task<T> create_task(
+    coro<T> c, std::source_location at = std::source_location::current()) {
   auto& l = detail::loop_core::current("create_task");
   if (l.factory) [[unlikely]]
     return detail::create_task_on(l, std::move(c), {}, at);
@@ -152,20 +152,21 @@ task<T> create_task(coro<T> c,
 
 /// The same with a name, or started at once.
 template <class T>
-task<T> create_task(coro<T> c, const task_options& options,
-                    std::source_location at = std::source_location::current()) {
+[[nodiscard]] task<T> create_task(
+    coro<T> c, const task_options& options,
+    std::source_location at = std::source_location::current()) {
   auto& l = detail::loop_core::current("create_task");
   return detail::create_task_on(l, std::move(c), options, at);
 }
 
 /// asyncio's ensure_future: a task or future is given back as it is, a coro becomes a task.
 template <class T>
-task<T> ensure_future(coro<T> c,
-                      std::source_location at = std::source_location::current()) {
+[[nodiscard]] task<T> ensure_future(
+    coro<T> c, std::source_location at = std::source_location::current()) {
   return create_task(std::move(c), at);
 }
 template <class T>
-task<T> ensure_future(task<T> t) {
+[[nodiscard]] task<T> ensure_future(task<T> t) {
   return t;
 }
 template <class T>

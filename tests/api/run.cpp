@@ -188,6 +188,38 @@ TEST_CASE("run: an error in the shutdown is reported, the outcome stays [RUN-5]"
   CHECK(test::said(reports[0].exception) == "broke in cleanup");
 }
 
+TEST_CASE(
+    "run: a system_exit in the shutdown is thrown when the other tasks have ended "
+    "[RUN-5]",
+    "[api][run][RUN-5]") {
+  for (const bool main_exits : {false, true}) {
+    test::report_log reports;
+    event_log log;
+    const auto exits = []() -> coro<> {
+      try {
+        co_await sleep(1h);
+      } catch (const cancelled&) {
+        throw system_exit(6);
+      }
+    };
+    const auto main = [&]() -> coro<> {
+      const auto one = create_task(exits());
+      const auto other = create_task(test::reluctant(log, "other", 1h, 5ms));
+      co_await sleep(0ms);
+      if (main_exits) throw system_exit(5);
+    };
+    int code = 0;
+    try {
+      run(main(), reporting_to(reports));
+    } catch (const system_exit& e) {
+      code = e.code();
+    }
+    CHECK(code == (main_exits ? 5 : 6));
+    CHECK(log == event_log{"other has cleaned up"});
+    CHECK(reports.size() == 0);
+  }
+}
+
 TEST_CASE("run: a task that ends cancelled in the shutdown is not reported [RUN-5]",
           "[api][run][RUN-5]") {
   test::report_log reports;

@@ -140,6 +140,23 @@ TEST_CASE("trace json: a yield that queued itself first is ready at once",
   CHECK(told[5] == "e ready 1.400");
 }
 
+TEST_CASE("trace json: a group, which begins without children, counts those it gets",
+          "[runtime][trace_json]") {
+  trace_recorder recorder;
+  recorder.task_spawned(100, 1, 0, "main", here);
+  recorder.join_begin(210, 5, "task_group", 0, 1);
+  for (std::uint64_t child : {2, 3, 4}) {
+    recorder.task_spawned(220 + child, child, 1, "serve", here);
+    recorder.join_child(230 + child, 5, child);
+    recorder.task_done(300 + child, {child, 0});
+  }
+  recorder.join_end(420, 5, trace_result::ok, 0);
+  const auto text = json_of(recorder);
+  CHECK(story(recorder, "join") ==
+        lines{"b task_group(3) 1.110", "e task_group(3) 1.320"});
+  CHECK(holds(text, R"("args":{"join":5,"owner":1,"n":3,"children":[2,3,4]}})"));
+}
+
 TEST_CASE("trace json: a gather names its children, who decided, and their order",
           "[runtime][trace_json]") {
   trace_recorder recorder;

@@ -1,3 +1,4 @@
+#include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
@@ -107,13 +108,18 @@ class stop_after_all final : public observer {
   }
 
   void settled(watcher&) noexcept override {
-    if (--left_ == 0) loop_.post(*this);
+    if (--left_ == 0) queue();
   }
-  void run() noexcept override { loop_.stop(); }
+  void run() noexcept override {
+    queued_ = false;
+    loop_.stop();
+  }
+  void drop() noexcept override { queued_ = false; }
+  bool queued() const noexcept { return queued_; }
 
   void report_failed() const {
     for (const entry& e : tasks_) {
-      if (!e.task->failed()) continue;
+      if (!e.task->failed() || thrown<system_exit>(e.task->error())) continue;
       e.task->mark_retrieved();
       loop_.report({.message = "a task failed while run() was ending",
                     .exception = e.task->error(),
@@ -129,9 +135,15 @@ class stop_after_all final : public observer {
     watcher registration;
     task_ref task;
   };
+  void queue() noexcept {
+    queued_ = true;
+    loop_.post(*this);
+  }
+
   loop_core& loop_;
   std::vector<entry> tasks_;
   std::size_t left_ = 0;
+  bool queued_ = false;
 };
 
 }  // namespace
@@ -140,8 +152,19 @@ void loop_core::shut_down_tasks() {
   if (!has_tasks()) return;
   stop_after_all all(*this);
   cancel_all("run() is ending");
-  drive();
+  // A system_exit leaves drive() at once; it is thrown on when the tasks have ended.
+  std::exception_ptr exit;
+  bool again = true;
+  while (again) {
+    try {
+      drive();
+      again = all.queued();
+    } catch (const system_exit&) {
+      if (!exit) exit = std::current_exception();
+    }
+  }
   all.report_failed();
+  if (exit) std::rethrow_exception(exit);
 }
 
 runtime::thread_pool& loop_core::pool() {

@@ -2,6 +2,7 @@
 
 #include <sheaf/exceptions.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace sheaf::detail {
@@ -38,6 +39,8 @@ class suspension {
   /// For dumps and traces: "sleep", "task", "gather", and a number that tells which.
   virtual const char* kind() const noexcept = 0;
   virtual std::uint64_t object() const noexcept { return 0; }
+  /// How many tasks it waits for, where that may be more than one; else 0.
+  virtual std::size_t awaited_children() const noexcept { return 0; }
 
  protected:
   suspension() = default;

@@ -264,7 +264,10 @@ std::vector<std::source_location> task_state::stack() const {
   std::vector<std::source_location> places;
   for (const promise_base* p = innermost(); p;
        p = p->caller() ? &p->caller()->parent() : nullptr) {
-    if (p->place().line() != 0) places.push_back(p->place());
+    // One of the library's that waits stands at its caller's place: once is enough.
+    const bool stands_in = p == innermost() && p->caller() &&
+                           p->caller()->parent().last_place() == p->last_place();
+    if (p->place().line() != 0 && !stands_in) places.push_back(p->place());
   }
   return places;
 }
@@ -306,13 +309,17 @@ std::string task_state::describe(const task_state* holder) const {
   return line;
 }
 
-exception_context task_state::describe_unretrieved() const {
-  return {.message = "the exception of a task was never retrieved",
+exception_context task_state::describe_as(std::string message) const {
+  return {.message = std::move(message),
           .exception = error_,
           .task_id = id_,
           .task_name = name(),
           .created_at = created_at_,
-          .waiting_at = failed_at()};
+          .waiting_at = done() ? failed_at() : waiting_at()};
+}
+
+exception_context task_state::describe_unretrieved() const {
+  return describe_as("the exception of a task was never retrieved");
 }
 
 // ---- trace -----------------------------------------------------------------------------

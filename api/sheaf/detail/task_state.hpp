@@ -68,6 +68,16 @@ class task_state : public future_state, public task_link {
     if (flags_.has(task_flag::interrupted)) [[unlikely]]
       throw_interrupt();
   }
+  /// For who does not throw it: takes the cancellation that was delivered, if one was.
+  bool take_interrupt() noexcept {
+    const bool was = flags_.has(task_flag::interrupted);
+    flags_.clear(task_flag::interrupted);
+    return was;
+  }
+  /// While set, a request that comes around to this task again ends at the one before it.
+  void mark_in_request(bool on) noexcept {
+    on ? flags_.set(task_flag::in_request) : flags_.clear(task_flag::in_request);
+  }
 
   // ---- the coroutines ----
   promise_base* innermost() const noexcept { return innermost_; }
@@ -103,6 +113,8 @@ class task_state : public future_state, public task_link {
   std::string describe(const task_state* holder) const;
   /// The same; looks for that task in the loop's list.
   std::string describe() const;
+  /// A report about it: its exception, what it is called, where it was made and waits.
+  exception_context describe_as(std::string message) const;
 
   const char* kind() const noexcept final { return "task"; }
   std::uint64_t trace_id() const noexcept final { return id_; }
@@ -219,22 +231,33 @@ inline bool child_of_call(const future_state& s) noexcept {
   return s.is_task() && static_cast<const task_state&>(s).child_of_call();
 }
 
-/// The task of a coro<T>.
+/// A task with the value of its coro<T>.
 template <class T>
-class task_of final : public holding<T, task_state> {
+class value_task : public holding<T, task_state> {
  public:
-  using base = holding<T, task_state>;
-  task_of(loop_core& l, promise_base& root, std::source_location at,
-          start_mode how) noexcept
-      : base(l, root, at, how) {}
-  ~task_of() override = default;
-
   /// The value of its coroutine, whose locals still live.
   template <class... Args>
   void keep_result(Args&&... args) {
     this->emplace(std::forward<Args>(args)...);
     if constexpr (!std::is_trivially_destructible_v<T>) this->result_kept_ = true;
   }
+
+ protected:
+  using base = holding<T, task_state>;
+  value_task(loop_core& l, promise_base& root, std::source_location at,
+             start_mode how) noexcept
+      : base(l, root, at, how) {}
+  ~value_task() override = default;
+};
+
+/// The task of a coro<T>.
+template <class T>
+class task_of final : public value_task<T> {
+ public:
+  task_of(loop_core& l, promise_base& root, std::source_location at,
+          start_mode how) noexcept
+      : value_task<T>(l, root, at, how) {}
+  ~task_of() override = default;
 };
 
 }  // namespace sheaf::detail

@@ -10,7 +10,6 @@ trace_joins::trace_joins(const trace_recorder& recorder) {
     if (entry.kind == trace_kind::join_begin) {
       auto& made = joins_[entry.a];
       made.label = recorder.name(entry.name);
-      made.label += '(' + std::to_string(entry.b) + ')';
       made.owner = entry.task;
       made.size = entry.b;
     } else if (entry.kind == trace_kind::join_child && entry.task != 0) {
@@ -19,6 +18,11 @@ trace_joins::trace_joins(const trace_recorder& recorder) {
       known->second.children.push_back(entry.task);
       joins_of_.emplace(entry.task, entry.a);
     }
+  }
+  for (auto& [id, made] : joins_) {
+    // A group begins with none and gets them one by one.
+    made.size = std::max(made.size, static_cast<std::uint32_t>(made.children.size()));
+    made.label += '(' + std::to_string(made.size) + ')';
   }
 }
 
