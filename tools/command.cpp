@@ -32,14 +32,17 @@ constexpr std::string_view trace_help = R"(sheaf trace: read trace files
   sheaf trace tasks [--sort id|alive|busy|ready|wait|steps|longest] [--name TEXT] FILE
       One line a task. TEXT picks the tasks whose name contains it.
       alive = from spawn to end, busy = running, ready = queued to run, wait = suspended.
+  sheaf trace diff A B
+      Did the tasks of two runs do the same, in the same order? Times do not count, unless
+      both ran on the virtual clock; else the first event that differs.
   sheaf trace check FILE...
       Checks that FILE keeps the rules under which Perfetto, chrome://tracing, speedscope
       and DevTools all show the same; one line a violation.
   sheaf trace export --speedscope FILE -o OUT
       A copy for speedscope, which makes one frame out of equal names: slices, no args.
 
-Exit code: 0, or 1 when check finds a violation, or 2 for a wrong command line or a file
-that cannot be read.
+Exit code: 0, or 1 when check finds a violation or diff a difference, or 2 for a wrong
+command line or a file that cannot be read.
 )";
 
 struct verb {
@@ -47,9 +50,10 @@ struct verb {
   int (*run)(arguments);
 };
 
-constexpr std::array<verb, 4> trace_verbs{{{"summary", trace_summary},
+constexpr std::array<verb, 5> trace_verbs{{{"summary", trace_summary},
                                            {"check", trace_check},
                                            {"tasks", trace_tasks},
+                                           {"diff", trace_diff},
                                            {"export", trace_export}}};
 
 bool asks_help(arguments words) {

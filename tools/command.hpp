@@ -38,6 +38,7 @@ int run_trace(arguments words);
 int trace_summary(arguments words);
 int trace_check(arguments words);
 int trace_tasks(arguments words);
+int trace_diff(arguments words);
 int trace_export(arguments words);
 
 /// Takes `--name VALUE` or `--name=VALUE` out of a line word by word.

@@ -32,6 +32,7 @@ void trace_model::event(const json& event) {
   end_ = std::max(end_, ns + ns_of(event, "dur"));
   if (phase == "X") return slice(event);
   if (phase == "i") return instant(event);
+  if (phase == "C") return counter(event);
   if (text_or(event, "cat") != "task") return;
   if (phase == "b") begin(event);
   if (phase == "e") end(event);
@@ -68,9 +69,17 @@ void trace_model::instant(const json& event) {
   const auto name = text_or(event, "name");
   if (name == "timer.fire") late_us.push_back(number_or(args, "late_us"));
   if (text_or(event, "cat") != "warn" && name != "task.orphan") return;
+  const auto at = text_or(args, "at");
+  const auto from = text_or(args, "from");
+  const auto span = from.empty() || from == at ? at : from + " to " + at;
   findings_.push_back({name, ns_of(event, "ts"), number_or(args, "task"),
-                       number_or(args, "us"),
-                       text_or(args, "error", text_or(args, "at"))});
+                       number_or(args, "us"), text_or(args, "error", span)});
+}
+
+void trace_model::counter(const json& event) {
+  const auto& args = args_of(event);
+  max_ready = std::max(max_ready, number_or(args, "depth"));
+  max_timers = std::max(max_timers, number_or(args, "armed"));
 }
 
 void trace_model::begin(const json& event) {
@@ -130,10 +139,22 @@ void trace_model::outcome(task_row& task, const json& args) {
   task.state = text_or(args, "state", "open");
   task.note = text_or(args, "error");
   if (task.state != "cancelled") return;
-  const auto by = number_or(args, "by");
-  const auto reason = text_or(args, "reason");
-  task.note = by == 0 ? "" : "by task " + std::to_string(by);
-  if (!reason.empty()) task.note += (by == 0 ? "" : ": ") + reason;
+  task.note = cause(args);
+}
+
+// "by task 1 main: a sibling failed at demo.cpp:41", and what of it is known.
+std::string trace_model::cause(const json& args) {
+  std::string words;
+  if (const auto by = number_or(args, "by"); by != 0) {
+    const auto name = text_or(args, "by_name");
+    words = "by task " + std::to_string(by) + (name.empty() ? "" : ' ' + name);
+  }
+  if (const auto reason = text_or(args, "reason"); !reason.empty()) {
+    words += (words.empty() ? "" : ": ") + reason;
+  }
+  const auto at = text_or(args, "at");
+  if (!at.empty()) words += (words.empty() ? "at " : " at ") + at;
+  return words;
 }
 
 std::uint64_t percentile(std::vector<std::uint64_t> values, double share) {

@@ -58,6 +58,8 @@ class trace_model {
   std::uint64_t iterations = 0;
   std::uint64_t longest_iteration = 0;
   std::uint64_t max_live = 0;
+  std::uint64_t max_ready = 0;   // depth of the ready queue
+  std::uint64_t max_timers = 0;  // armed at once
   std::uint64_t work_ns = 0;
   std::vector<std::uint64_t> ready_ns;   // one a wait for the loop, not sorted
   std::vector<std::uint64_t> late_us;    // one a timer
@@ -73,10 +75,12 @@ class trace_model {
   void slice(const json& event);
   void step(const json& args, std::uint64_t ns);
   void instant(const json& event);
+  void counter(const json& event);
   void begin(const json& event);
   void inner_begin(task_row& task, const json& event);
   void end(const json& event);
   void outcome(task_row& task, const json& args);
+  static std::string cause(const json& args);
 
   std::map<std::uint64_t, task_row> tasks_;
   std::map<std::uint64_t, std::vector<open_slice>> open_;  // by task

@@ -38,13 +38,15 @@ json summary_json(const std::string& path, const trace_model& trace) {
        {{"name", trace.loop_name()},
         {"poll_ns", trace.poll_ns},
         {"iterations", trace.iterations},
-        {"longest_ns", trace.longest_iteration}}},
+        {"longest_ns", trace.longest_iteration},
+        {"max_ready", trace.max_ready}}},
       {"tasks", task_json(trace)},
       {"ready_ns",
        {{"p50", percentile(trace.ready_ns, 0.5)},
         {"p99", percentile(trace.ready_ns, 0.99)}}},
       {"timers",
        {{"fired", trace.late_us.size()},
+        {"max_armed", trace.max_timers},
         {"late_us_p50", percentile(trace.late_us, 0.5)},
         {"late_us_max", percentile(trace.late_us, 1)}}},
       {"pool",
@@ -99,11 +101,13 @@ void print_tasks(const trace_model& trace) {
 
 void print_latency(const trace_model& trace) {
   std::cout << "ready wait  p50 " << in_ms(percentile(trace.ready_ns, 0.5)) << " ms  p99 "
-            << in_ms(percentile(trace.ready_ns, 0.99)) << " ms\n";
+            << in_ms(percentile(trace.ready_ns, 0.99)) << " ms  queue max "
+            << trace.max_ready << '\n';
   if (!trace.late_us.empty()) {
     std::cout << "timers      " << trace.late_us.size() << " fired, late p50 "
               << in_ms(percentile(trace.late_us, 0.5) * 1000) << " ms  max "
-              << in_ms(percentile(trace.late_us, 1) * 1000) << " ms\n";
+              << in_ms(percentile(trace.late_us, 1) * 1000) << " ms  armed max "
+              << trace.max_timers << '\n';
   }
   if (!trace.queued_us.empty()) {
     std::cout << "pool        " << plural(trace.queued_us.size(), "job") << "  run "

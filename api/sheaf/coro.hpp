@@ -108,6 +108,8 @@ struct awaiter_ref {
 /// What promises with and without a value share: how things are awaited.
 class awaiting_promise : public promise_base {
  public:
+  using promise_base::promise_base;
+
   /// Hands the task back to its driver, which goes on with the caller, or ends the task.
   /// A task's own frame destroys itself on the way; with an exception the driver does it,
   /// when it has read the place.
@@ -156,6 +158,8 @@ class coro_promise final : public awaiting_promise {
   static_assert(!std::is_reference_v<T>,
                 "a coro gives a value: return a pointer or std::reference_wrapper");
 
+  coro_promise(origin written = origin::at()) noexcept  // NOLINT: the compiler calls it
+      : awaiting_promise(written) {}
   coro<T> get_return_object() noexcept;
 
   template <class U = T>
@@ -172,6 +176,8 @@ class coro_promise final : public awaiting_promise {
 template <>
 class coro_promise<void> final : public awaiting_promise {
  public:
+  coro_promise(origin written = origin::at()) noexcept  // NOLINT: the compiler calls it
+      : awaiting_promise(written) {}
   coro<void> get_return_object() noexcept;
   void return_void() const noexcept {}
 };

@@ -12,6 +12,13 @@ std::unique_ptr<loop> run_options::make_loop() const {
   if (!l) throw invalid_state("run: the loop factory gave no loop");
   // SHEAF_TRACE, which asks for every loop, goes before.
   if (!trace_.empty() && !l->tasks().trace()) l->tasks().start_trace(trace_);
+  auto& core = l->core();
+  if (!replay_.empty()) {
+    core.set_schedule(runtime::make_replaying_schedule(replay_, core));
+  }
+  if (!record_.empty()) {
+    core.set_schedule(runtime::make_recording_schedule(record_, core.take_schedule()));
+  }
   return l;
 }
 
@@ -31,6 +38,7 @@ void runner::close() {
   l->tasks().shut_down_tasks();
   l->tasks().stop_trace();
   l->close();
+  if (const auto schedule = l->core().take_schedule()) schedule->finish();
 }
 
 runner::~runner() {

@@ -2,6 +2,7 @@
 
 #include <sheaf/context_var.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/runtime/schedule_file.hpp>
 
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,8 @@
 #include <utility>
 
 namespace sheaf {
+
+using runtime::schedule_error;
 
 /// How run() runs.
 class run_options {
@@ -37,6 +40,27 @@ class run_options {
   }
   run_options&& seed(std::uint64_t n) && { return std::move(seed(n)); }
 
+  /// Writes to `file` in which order all ran that was ready at the same time, under seed()
+  /// or without one. Complete up to the last step even if the program crashes.
+  run_options& record_schedule(std::filesystem::path file) & {
+    record_ = std::move(file);
+    return *this;
+  }
+  run_options&& record_schedule(std::filesystem::path file) && {
+    return std::move(record_schedule(std::move(file)));
+  }
+
+  /// Runs in the order that record_schedule() wrote to `file`, in place of a seed. A run that
+  /// is not the recorded one ends with a schedule_error, which names the batch that differs.
+  /// Takes virtual time: nothing else makes two runs alike.
+  run_options& replay_schedule(std::filesystem::path file) & {
+    replay_ = std::move(file);
+    return *this;
+  }
+  run_options&& replay_schedule(std::filesystem::path file) && {
+    return std::move(replay_schedule(std::move(file)));
+  }
+
   /// Makes the loop, in place of `loop(loop_options)`.
   run_options& loop_factory(std::function<std::unique_ptr<loop>()> make) & {
     factory_ = std::move(make);
@@ -51,6 +75,8 @@ class run_options {
 
  private:
   std::filesystem::path trace_;
+  std::filesystem::path record_;
+  std::filesystem::path replay_;
   loop_options loop_;
   std::function<std::unique_ptr<loop>()> factory_;
 };
@@ -83,7 +109,8 @@ class runner {
   loop& get_loop() { return open("get_loop"); }
 
   /// Idempotent. Errors of tasks that are shut down go to the exception handler; an error
-  /// in writing the trace is thrown.
+  /// in writing the trace or the schedule is thrown, and a schedule that is not replayed to
+  /// its end.
   void close();
 
  private:

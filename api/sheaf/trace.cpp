@@ -1,5 +1,6 @@
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
 #include <sheaf/trace.hpp>
 
 namespace sheaf::trace {
@@ -11,5 +12,11 @@ void start(const trace_options& options) {
 }
 
 void stop() { detail::loop_core::current("trace::stop").stop_trace(); }
+
+void mark(std::string_view name) {
+  const auto* const l = detail::loop_core::current_or_null();
+  auto* const t = l ? runtime::tracing(*l) : nullptr;
+  if (t) t->mark(l->now(), l->running_task(), name);
+}
 
 }  // namespace sheaf::trace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 namespace sheaf {
@@ -33,6 +34,10 @@ void start(const trace_options& options = {});
 /// Ends the recording and writes the file: a Chrome trace, for Perfetto and `sheaf trace`.
 /// Without effect if there is none. Throws std::system_error if the file cannot take it.
 void stop();
+
+/// Puts a mark with that name into the trace, at this moment. Without effect where no loop
+/// runs or nothing is recorded. Keep names few: the recording holds 4,096 different ones.
+void mark(std::string_view name);
 
 }  // namespace trace
 }  // namespace sheaf

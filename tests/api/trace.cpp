@@ -4,42 +4,21 @@
 #include <sheaf/trace.hpp>
 
 #include "support/catch.hpp"
+#include "support/trace_lines.hpp"
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <system_error>
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
+using test::has;
+using test::scratch_file;
+
 namespace {
-
-/// A file that is gone when the test ends.
-class scratch_file {
- public:
-  explicit scratch_file(const std::string& name)
-      : path_(fs::temp_directory_path() /
-              (name + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) +
-               ".json")) {}
-  ~scratch_file() { fs::remove(path_); }
-  const fs::path& path() const { return path_; }
-  std::string text() const {
-    std::ostringstream all;
-    all << std::ifstream(path_).rdbuf();
-    return all.str();
-  }
-
- private:
-  fs::path path_;
-};
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 sheaf::coro<> nap() { co_await sheaf::sleep(1ms); }
 

@@ -180,3 +180,17 @@ TEST_CASE("ready_queue: a long batch left early keeps its rest",
     CHECK(f.log == range(0, 5'001));
   }
 }
+
+TEST_CASE("ready_queue: size() counts over blocks", "[runtime][ready_queue]") {
+  fixture f;
+  std::size_t queued = 0;
+  int next = 0;
+  for (const int n : {0, 1, 126, 127, 128, 1000}) {
+    for (int i = 0; i < n; ++i, ++queued) f.q.push(f[next++]);
+    REQUIRE(f.q.size() == queued);
+    for (int i = 0; i < n / 2; ++i, --queued) f.q.pop();
+    REQUIRE(f.q.size() == queued);
+  }
+  while (f.q.pop()) REQUIRE(f.q.size() == --queued);
+  CHECK(f.q.size() == 0);
+}

@@ -25,13 +25,30 @@ struct node final : timer_node {
   const int number;
 };
 
-/// The numbers of what has become due, in order.
+/// What a listener hears; the nodes are no longer in the wheel.
+struct heard final : due_listener {
+  explicit heard(std::uint64_t time) : now(time) {}
+  void due(const timer_node& n, std::uint64_t deadline) noexcept override {
+    late = late && deadline <= now && deadline >= last;
+    last = deadline;
+    numbers.push_back(static_cast<const node&>(n).number);
+  }
+  const std::uint64_t now;
+  std::uint64_t last = 0;
+  bool late = true;  // none early, and in order of the deadlines
+  std::vector<int> numbers;
+};
+
+/// The numbers of what has become due, in order: as queued and as heard.
 std::vector<int> due(timing_wheel& wheel, std::uint64_t now) {
   ready_queue ready;
-  wheel.expire(now, ready);
+  heard listener(now);
+  wheel.expire(now, ready, &listener);
   std::vector<int> numbers;
   while (ready_node* const n = ready.pop())
     numbers.push_back(static_cast<node*>(n)->number);
+  CHECK(listener.numbers == numbers);
+  CHECK(listener.late);
   return numbers;
 }
 

@@ -35,6 +35,14 @@ bool holds(const std::string& text, const std::string& words) {
   return text.find(words) != std::string::npos;
 }
 
+trace_task spawned(trace_recorder& recorder, std::uint64_t at, std::uint64_t id,
+                   std::uint64_t parent, std::string_view name,
+                   trace_place where = here) {
+  const trace_task task{id, recorder.intern(name)};
+  recorder.task_spawned(at, id, parent, task.name, where);
+  return task;
+}
+
 std::size_t count(const std::string& text, const std::string& words) {
   std::size_t found = 0;
   for (auto at = text.find(words); at != text.npos; at = text.find(words, at + 1))
@@ -80,7 +88,7 @@ TEST_CASE("trace json: an empty recording is a file", "[runtime][trace_json]") {
 
 TEST_CASE("trace json: a task is ready, runs, waits, and ends", "[runtime][trace_json]") {
   trace_recorder recorder(trace_limits::full(), 5000);
-  const trace_task task{1, recorder.task_spawned(5100, 1, 0, "fetch", here)};
+  const trace_task task = spawned(recorder, 5100, 1, 0, "fetch");
   recorder.task_waits(5300, 1, "sleep", 1'005'300, here);
   recorder.step(5200, 5400, task, 1);
   recorder.task_woken(5500, task, 0);
@@ -101,7 +109,7 @@ TEST_CASE("trace json: a task is ready, runs, waits, and ends", "[runtime][trace
 TEST_CASE("trace json: a task alive at the end is ended and marked open",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  recorder.task_spawned(100, 1, 0, "fetch", here);
+  spawned(recorder, 100, 1, 0, "fetch");
   CHECK(count(json_of(recorder), R"("open":true)") == 2);  // the task and its ready
 }
 
@@ -119,7 +127,7 @@ TEST_CASE("trace json: a task whose begin was lost starts where it is seen",
 TEST_CASE("trace json: what reaches a task after its end gives it no second life",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task task{1, recorder.task_spawned(100, 1, 0, "fetch", here)};
+  const trace_task task = spawned(recorder, 100, 1, 0, "fetch");
   recorder.task_done(200, task);
   recorder.cancel_requested(300, task, 0, "late", here);
   recorder.task_woken(400, task, 0);
@@ -130,7 +138,7 @@ TEST_CASE("trace json: what reaches a task after its end gives it no second life
 TEST_CASE("trace json: a yield that queued itself first is ready at once",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task task{1, recorder.task_spawned(100, 1, 0, "t", here)};
+  const trace_task task = spawned(recorder, 100, 1, 0, "t");
   recorder.task_woken(250, task, 1);
   recorder.task_waits(300, 1, "yield", 0, here);
   recorder.step(200, 400, task, 1);
@@ -160,10 +168,10 @@ TEST_CASE("trace json: a group, which begins without children, counts those it g
 TEST_CASE("trace json: a gather names its children, who decided, and their order",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task parent{1, recorder.task_spawned(100, 1, 0, "main", here)};
+  const trace_task parent = spawned(recorder, 100, 1, 0, "main");
   recorder.join_begin(210, 5, "gather", 2, 1);
   for (std::uint64_t child : {2, 3}) {
-    recorder.task_spawned(220 + child, child, 1, "fetch", here);
+    spawned(recorder, 220 + child, child, 1, "fetch");
     recorder.join_child(230 + child, 5, child);
   }
   recorder.task_waits(240, 1, "gather", 5, here);
@@ -184,19 +192,19 @@ TEST_CASE("trace json: a gather names its children, who decided, and their order
 
 TEST_CASE("trace json: a cancel names who, why and where", "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task task{2, recorder.task_spawned(100, 2, 0, "fetch", here)};
+  const trace_task task = spawned(recorder, 100, 2, 0, "fetch");
   recorder.task_waits(220, 2, "future", 0, here);
   recorder.step(200, 300, task, 1);
   recorder.cancel_requested(410, task, 1, "too late", here);
   recorder.task_woken(420, task, 1);
   recorder.step(400, 430, {1, 0}, 7);
-  recorder.task_cancelled(510, task, 1, "too late");
+  recorder.task_cancelled(510, task, 1, "too late", here);
   recorder.step(500, 520, task, 2);
   const auto text = json_of(recorder);
-  CHECK(holds(
-      text,
-      R"("args":{"by":1,"reason":"too late","at":"examples/demo.cpp:41","task":2}})"));
-  CHECK(holds(text, R"("state":"cancelled","by":1,"reason":"too late")"));
+  const std::string cause =
+      R"("by":1,"by_name":"Task-1","reason":"too late","at":"examples/demo.cpp:41")";
+  CHECK(holds(text, "\"args\":{" + cause + R"(,"task":2}})"));
+  CHECK(holds(text, R"("state":"cancelled",)" + cause + "}}"));
   CHECK(holds(
       text,
       R"("name":"await future","ts":1.320,"pid":16,"tid":17,"id":"0x1000000002","args":{"task":2,"result":"cancelled"}})"));
@@ -206,8 +214,8 @@ TEST_CASE("trace json: a cancel names who, why and where", "[runtime][trace_json
 TEST_CASE("trace json: arrows lead from what woke a task to its step",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task one{1, recorder.task_spawned(100, 1, 0, "one", here)};
-  const trace_task two{2, recorder.task_spawned(220, 2, 1, "two", here)};
+  const trace_task one = spawned(recorder, 100, 1, 0, "one");
+  const trace_task two = spawned(recorder, 220, 2, 1, "two");
   recorder.step(200, 300, one, 1);
   recorder.step(400, 500, two, 1);
   recorder.task_woken(620, one, 0);
@@ -235,16 +243,16 @@ TEST_CASE("trace json: slices that touch are parted by a nanosecond",
   recorder.step(200, 300, {2, 0}, 1);
   recorder.callback(100, 300, "drain");
   CHECK(story(recorder, "cb") == lines{"X drain 1.000 +0.201"});
-  CHECK(story(recorder, "task")[1] == "X task 1.002 +0.098");
+  CHECK(story(recorder, "task")[1] == "X Task-1 1.002 +0.098");
   CHECK(holds(json_of(recorder),
-              R"("name":"task","ts":1.101,"pid":16,"tid":17,"dur":0.099)"));
+              R"("name":"Task-2","ts":1.101,"pid":16,"tid":17,"dur":0.099)"));
 }
 
 TEST_CASE("trace json: under a virtual clock order takes the place of time",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  const trace_task one{1, recorder.task_spawned(100, 1, 0, "one", here)};
-  const trace_task two{2, recorder.task_spawned(100, 2, 1, "two", here)};
+  const trace_task one = spawned(recorder, 100, 1, 0, "one");
+  const trace_task two = spawned(recorder, 100, 2, 1, "two");
   recorder.step(100, 100, one, 1);
   recorder.task_done(100, two);
   recorder.step(100, 100, two, 1);
@@ -291,24 +299,88 @@ TEST_CASE("trace json: work of the pool is drawn on its thread",
   CHECK(holds(text, R"("tid":99,"args":{"name":"pool 0"}})"));
 }
 
-TEST_CASE("trace json: warnings, marks, timers and counters", "[runtime][trace_json]") {
+TEST_CASE("trace json: a cancellation names a task that has ended by then",
+          "[runtime][trace_json]") {
   trace_recorder recorder;
-  recorder.timer_arm(100, 3, 2'000'100, 1);
-  recorder.timer_fire(200, 3, 70'000, 1);
-  recorder.blocked(300, 66'000'000, 1, here);
+  spawned(recorder, 100, 1, 0, "watch");
+  const trace_task two = spawned(recorder, 110, 2, 0, "fetch");
+  recorder.task_done(120, {1, 0});
+  recorder.cancel_requested(130, two, 1, "too late", here);
+  CHECK(holds(json_of(recorder), R"("by":1,"by_name":"watch")"));
+}
+
+TEST_CASE("trace json: a child without a place of its own has that of the join",
+          "[runtime][trace_json]") {
+  trace_recorder recorder;
+  const trace_task parent = spawned(recorder, 100, 1, 0, "main");
+  spawned(recorder, 210, 2, 1, "fetch", {});
+  spawned(recorder, 211, 3, 1, "nap", {});  // of a join that nobody awaits
+  spawned(recorder, 212, 4, 1, "own", {"a.cpp", 7});
+  recorder.join_begin(220, 5, "gather", 2, 1);
+  recorder.join_child(220, 5, 2);
+  recorder.join_child(220, 5, 4);
+  recorder.join_begin(230, 6, "gather", 1, 1);
+  recorder.join_child(230, 6, 3);
+  recorder.task_waits(240, 1, "sleep", 6, here);  // an id of something else
+  recorder.task_waits(250, 1, "gather", 5, here);
+  recorder.step(200, 260, parent, 1);
+  const auto text = json_of(recorder);
+  CHECK(holds(text, R"("task":2,"parent":1,"at":"examples/demo.cpp:41","join":5}})"));
+  CHECK(holds(text, R"("task":3,"parent":1}})"));
+  CHECK(holds(text, R"("task":4,"parent":1,"at":"a.cpp:7"}})"));
+}
+
+TEST_CASE("trace json: warnings, marks and counters", "[runtime][trace_json]") {
+  trace_recorder recorder;
+  recorder.blocked(300, 66'000'000, 1, here, {"demo.cpp", 43});
   recorder.unretrieved(400, {1, 0}, "no route");
   recorder.mark(500, 1, "half way");
-  recorder.counters(600, 3, 4);
+  recorder.counters(600, 3, 5, 4);
+  recorder.counters(700, 3, 5, 4);  // as before: not a record
   const auto text = json_of(recorder);
-  CHECK(holds(text, R"("s":"t","args":{"timer":3,"due_us":2001,"task":1}})"));
-  CHECK(holds(text, R"("s":"t","args":{"timer":3,"late_us":70,"task":1}})"));
-  CHECK(holds(text,
-              R"("s":"p","args":{"us":66000,"at":"examples/demo.cpp:41","task":1}})"));
+  CHECK(holds(
+      text,
+      R"("s":"p","args":{"us":66000,"at":"demo.cpp:43","from":"examples/demo.cpp:41","task":1}})"));
   CHECK(holds(text, R"("name":"future.unretrieved")"));
   CHECK(holds(text, R"("cat":"mark","name":"half way")"));
-  CHECK(
-      holds(text, R"("name":"ready","ts":1.500,"pid":16,"tid":17,"args":{"depth":3}})"));
+  CHECK(count(text,
+              R"("name":"ready","ts":1.300,"pid":16,"tid":17,"args":{"depth":3}})") == 1);
+  CHECK(holds(text, R"("args":{"armed":5}})"));
   CHECK(holds(text, R"("args":{"live":4}})"));
+  CHECK(count(text, R"("ph":"C")") == 3);
+}
+
+TEST_CASE("trace json: timers are numbered as they are armed", "[runtime][trace_json]") {
+  trace_recorder recorder;
+  recorder.timer_arm(100, 77, 2'000'100, 1);
+  recorder.timer_arm(110, 78, 3'000'100, 2);
+  recorder.timer_fire(200, 77, 70'000);
+  recorder.timer_arm(300, 77, 4'000'100, 3);  // an id that is used again
+  recorder.timer_disarm(400, 78);
+  recorder.timer_disarm(500, 99);  // armed before the recording
+  CHECK(story(recorder, "timer") ==
+        lines{"i timer.arm 1.000", "i timer.arm 1.010", "i timer.fire 1.100",
+              "i timer.arm 1.200", "i timer.disarm 1.300", "i timer.disarm 1.400"});
+  const auto text = json_of(recorder);
+  CHECK(holds(text, R"("s":"t","args":{"timer":1,"due_us":2001,"task":1}})"));
+  CHECK(holds(text, R"("s":"t","args":{"timer":1,"late_us":70,"task":1}})"));
+  CHECK(holds(text, R"("s":"t","args":{"timer":3,"due_us":4001,"task":3}})"));
+  CHECK(holds(text, R"("s":"t","args":{"timer":2,"task":2}})"));
+  CHECK(holds(text, R"("s":"t","args":{"timer":4,"task":0}})"));
+}
+
+TEST_CASE("trace json: a jump of a virtual clock is a poll between two turns",
+          "[runtime][trace_json]") {
+  trace_recorder recorder;
+  recorder.step(100, 100, {1, 0}, 1);
+  recorder.iteration(100, 100);
+  recorder.poll(100, 5'000'100, -1);
+  recorder.timer_fire(5'000'100, 1, 0);
+  recorder.step(5'000'100, 5'000'100, {1, 0}, 2);
+  recorder.iteration(5'000'100, 5'000'100);
+  CHECK(story(recorder, "loop") == lines{"X iteration 1.000 +0.005",
+                                         "X poll 1.006 +4999.994",
+                                         "X iteration 5001.001 +0.006"});
 }
 
 TEST_CASE("trace json: names are escaped and always UTF-8", "[runtime][trace_json]") {

@@ -81,7 +81,7 @@ class random_loop {
 
   void callback() {
     const auto begin = now();
-    if (below(2) == 0) recorder_.timer_fire(now(), 1, 0, 1);
+    if (below(2) == 0) recorder_.timer_fire(now(), 1, 0);
     recorder_.task_woken(now(), {1 + below(5), 0}, 0);
     recorder_.callback(begin, now(), "read");
   }

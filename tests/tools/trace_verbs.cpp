@@ -99,7 +99,7 @@ TEST_CASE("sheaf: a command line that makes no sense is 2", "[tools][verbs]") {
   CHECK(sheaf_says({"dance"}).code == 2);
   CHECK(sheaf_says({"trace"}).code == 2);
   CHECK(sheaf_says({"trace", "dance"}).code == 2);
-  for (const std::string_view verb : {"summary", "check", "tasks", "export"}) {
+  for (const std::string_view verb : {"summary", "check", "tasks", "diff", "export"}) {
     CHECK(sheaf_says({"trace", verb}).code == 2);
     CHECK(sheaf_says({"trace", verb, "--dance"}).code == 2);
     CHECK(sheaf_says({"trace", verb, "/no/such/file"}).code == 2);

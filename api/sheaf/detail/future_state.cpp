@@ -20,6 +20,17 @@ void future_state::forsake_watchers() noexcept {
   }
 }
 
+std::source_location future_state::awaited_at() const noexcept {
+  const watcher* w = watchers_;
+  if (!w) return {};
+  do {
+    const auto at = w->who->awaits_at();
+    if (at.line() != 0) return at;
+    w = w->next;
+  } while (w != watchers_);
+  return {};
+}
+
 watcher* future_state::find_callback(std::uint64_t id) noexcept {
   watcher* w = watchers_;
   if (!w || id == 0) return nullptr;

@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -39,6 +40,9 @@ class observer : public runtime::ready_node {
 
   /// The future dies unsettled: nothing will be told any more.
   virtual void forsaken(watcher&) noexcept {}
+
+  /// The co_await that waits for the future, for dumps; line() is 0 if it is not known.
+  virtual std::source_location awaits_at() const noexcept { return {}; }
 
   /// Of a done callback, unique in its loop; 0 for all else.
   virtual std::uint64_t callback_id() const noexcept { return 0; }
@@ -156,6 +160,9 @@ class future_state : public observer, public runtime::pooled {
   /// For dumps and traces: "future", "task", "gather", and a number that tells which.
   virtual const char* kind() const noexcept { return "future"; }
   virtual std::uint64_t trace_id() const noexcept { return 0; }
+
+  /// Where it is awaited: of the first watcher that knows; line() is 0 if none does.
+  std::source_location awaited_at() const noexcept;
 
   /// Finds the callback with that id among those registered; null if there is none.
   watcher* find_callback(std::uint64_t id) noexcept;

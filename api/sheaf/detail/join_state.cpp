@@ -93,9 +93,10 @@ void join_state::act_on_failure() noexcept {
   if (cancel_requested_)
     return;  // they were asked; a second request would end their cleanup
   const future_state& failed = *first_failure_;
-  const auto cause = cancel_ref::adopt(
-      new cancel_cause("a sibling failed", failed.is_task() ? failed.trace_id() : 0,
-                       std::source_location()));
+  const auto* const t =
+      failed.is_task() ? static_cast<const task_state*>(&failed) : nullptr;
+  const auto cause = cancel_ref::adopt(new cancel_cause(
+      "a sibling failed", t ? t->id() : 0, t ? t->failed_at() : std::source_location()));
   for (std::size_t i = 0; i < size_; ++i) child(i).cancel(cause);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +57,7 @@ class join_state : public future_state {
   void run() noexcept final;
   void drop() noexcept final;
   const char* kind() const noexcept final { return "gather"; }
+  std::source_location awaits_at() const noexcept final { return awaited_at(); }
   std::uint64_t trace_id() const noexcept final { return id_; }
 
  protected:

@@ -45,6 +45,10 @@ task_state* loop_core::task_after(const task_state& t) const noexcept {
   return t.next_task == &tasks_ ? nullptr : static_cast<task_state*>(t.next_task);
 }
 
+std::uint64_t loop_core::running_task() const noexcept {
+  return current_task_ ? current_task_->id() : 0;
+}
+
 bool loop_core::cancel_all(const char* reason) noexcept {
   if (!has_tasks()) return false;
   const auto cause =

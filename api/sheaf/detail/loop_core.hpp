@@ -46,6 +46,7 @@ class loop_core final : public runtime::scheduler {
     return s && s->layer() == &layer_tag ? static_cast<loop_core*>(s) : nullptr;
   }
 
+  std::uint64_t running_task() const noexcept override;
   task_state* current_task() const noexcept { return current_task_; }
   void set_current_task(task_state* t) noexcept { current_task_ = t; }
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <source_location>
 #include <utility>
 
@@ -17,6 +18,28 @@ class task_state;
 /// for g++ 12 keeps a parameter of class type in the frame: eight bytes for each await.
 using place_pointer = const void*;
 static_assert(sizeof(std::source_location) == sizeof(place_pointer));
+
+/// Where a coroutine is written: its function's name and place. As the default argument of a
+/// promise's constructor it is made at each coroutine, in the program's static data. A type
+/// of its own, so that no coroutine's argument is taken for it.
+class origin {
+ public:
+#if defined(__clang__)
+  static constexpr origin at(
+      std::source_location here = std::source_location::current()) noexcept {
+    return origin(std::bit_cast<place_pointer>(here));
+  }
+#else
+  static constexpr origin at(place_pointer here = __builtin_source_location()) noexcept {
+    return origin(here);
+  }
+#endif
+  place_pointer pointer() const noexcept { return here_; }
+
+ private:
+  constexpr explicit origin(place_pointer here) noexcept : here_(here) {}
+  place_pointer here_;
+};
 
 /// A coroutine that awaits another one: stands in the awaiting frame and owns the awaited.
 class coro_wait_base {
@@ -41,7 +64,8 @@ class coro_wait_base {
   bool has_value_ = false;
 };
 
-/// What every coroutine's promise has: its caller, its task, and the place of its await.
+/// What every coroutine's promise has: its caller, its task, and the place of its await, or
+/// before the first one where it is written, marked by the lowest bit.
 ///
 /// Types with a value derive from it at offset 0 and add nothing, so that a frame is found
 /// from the base alone.
@@ -60,12 +84,26 @@ class promise_base {
   void set_task(task_state* t) noexcept { task_ = t; }
   coro_wait_base* caller() const noexcept { return caller_; }
   void set_caller(coro_wait_base& c) noexcept { caller_ = &c; }
-  std::source_location place() const noexcept {
-    return std::bit_cast<std::source_location>(place_);
+  /// The coroutine that awaits this one; null for the task's own.
+  const promise_base* calling() const noexcept {
+    return caller_ ? &caller_->parent() : nullptr;
   }
-  place_pointer last_place() const noexcept { return place_; }
-  bool has_place() const noexcept { return place_ != nullptr; }
+  /// Of the await it is suspended at; line() is 0 before the first.
+  std::source_location place() const noexcept { return await_place(place_); }
+  bool has_place() const noexcept { return place().line() != 0; }
   void set_place(place_pointer at) noexcept { place_ = at; }
+  /// place() for later, when the frame is gone; read by await_place().
+  place_pointer last_place() const noexcept { return place_; }
+  static std::source_location await_place(place_pointer p) noexcept {
+    return std::bit_cast<std::source_location>(is_origin(p) ? nullptr : p);
+  }
+  /// The name of the coroutine's function, as the compiler prints it; empty if unknown.
+  const char* function() const noexcept {
+    const auto* const p = static_cast<const char*>(place_);
+    return std::bit_cast<std::source_location>(
+               static_cast<place_pointer>(is_origin(p) ? p - 1 : p))
+        .function_name();
+  }
 
   std::coroutine_handle<promise_base> handle() noexcept {
     return std::coroutine_handle<promise_base>::from_promise(*this);
@@ -74,10 +112,19 @@ class promise_base {
   /// Keeps the exception in flight for the caller, or as the task's error.
   void unhandled_exception() noexcept;
 
+ protected:
+  promise_base() = default;
+  explicit promise_base(origin written) noexcept
+      : place_(static_cast<const char*>(written.pointer()) + 1) {}
+
  private:
+  static bool is_origin(place_pointer p) noexcept {
+    return (reinterpret_cast<std::uintptr_t>(p) & 1) != 0;
+  }
+
   coro_wait_base* caller_ = nullptr;  // null: the task's own coroutine
   task_state* task_ = nullptr;        // null until it runs
-  place_pointer place_ = nullptr;     // of the await it is suspended at
+  place_pointer place_ = nullptr;     // of the await it is suspended at, or its origin
 };
 
 }  // namespace sheaf::detail

@@ -36,7 +36,6 @@ std::string describe_wait(const suspension& s, const task_state* holder) {
 }
 
 task_dump::task_dump(const loop_core& l) {
-  tasks_.reserve(l.live_tasks());
   for (const task_state* t = l.first_task(); t; t = l.task_after(*t)) tasks_.push_back(t);
 }
 

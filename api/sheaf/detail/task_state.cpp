@@ -172,9 +172,8 @@ void task_state::note_request(const cancel_ref& cause) noexcept {
   ++cancelling_;
   cause_ = cause;
   if (auto* const t = runtime::tracing(loop())) [[unlikely]] {
-    t->cancel_requested(loop().now(), {id_}, cause ? cause->by() : 0,
-                        cause ? cause->text() : std::string(),
-                        cause ? cause->at() : std::source_location());
+    const cancelled why(cause);
+    t->cancel_requested(loop().now(), {id_}, why.by(), why.reason(), why.at());
   }
 }
 
@@ -252,8 +251,7 @@ void task_state::set_name(std::string name) {
 }
 
 std::source_location task_state::failed_at() const noexcept {
-  return failed() ? std::bit_cast<std::source_location>(failed_at_)
-                  : std::source_location{};
+  return failed() ? promise_base::await_place(failed_at_) : std::source_location{};
 }
 
 std::source_location task_state::waiting_at() const noexcept {
@@ -262,12 +260,11 @@ std::source_location task_state::waiting_at() const noexcept {
 
 std::vector<std::source_location> task_state::stack() const {
   std::vector<std::source_location> places;
-  for (const promise_base* p = innermost(); p;
-       p = p->caller() ? &p->caller()->parent() : nullptr) {
+  for (const promise_base* p = innermost(); p; p = p->calling()) {
     // One of the library's that waits stands at its caller's place: once is enough.
-    const bool stands_in = p == innermost() && p->caller() &&
-                           p->caller()->parent().last_place() == p->last_place();
-    if (p->place().line() != 0 && !stands_in) places.push_back(p->place());
+    const bool stands_in = p == innermost() && p->calling() &&
+                           p->calling()->last_place() == p->last_place();
+    if (p->has_place() && !stands_in) places.push_back(p->place());
   }
   return places;
 }
@@ -276,6 +273,21 @@ wait_holder suspension::holder() const noexcept {
   const task_state* const t = awaited_task();
   return t ? wait_holder{t->id(), nullptr} : wait_holder{};
 }
+
+const char* task_state::function() const noexcept {
+  const promise_base* root = innermost();
+  while (root && root->calling()) root = root->calling();
+  return root ? root->function() : "";
+}
+
+namespace {
+
+std::string place_words(const char* before, const std::source_location& at) {
+  if (at.line() == 0) return {};
+  return std::string(before) + at.file_name() + ':' + std::to_string(at.line());
+}
+
+}  // namespace
 
 std::string task_state::describe() const {
   const suspension* const s = waiting_on();
@@ -302,10 +314,9 @@ std::string task_state::describe(const task_state* holder) const {
   std::string line = "task " + std::to_string(id_) + " '" + name() + "' " + word();
   if (done()) return line;
   if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
-  const auto at = waiting_at();
-  if (at.line() != 0) {
-    line += std::string(" at ") + at.file_name() + ':' + std::to_string(at.line());
-  }
+  line += place_words(" at ", waiting_at());
+  // A child of gather(a(), b()) knows no place where it was made.
+  if (created_at_.line() == 0) line += place_words(", awaited at ", awaited_at());
   return line;
 }
 
@@ -326,11 +337,16 @@ exception_context task_state::describe_unretrieved() const {
 
 void task_state::trace_spawn() noexcept {
   const task_state* const parent = loop().current_task();
-  // The name that most tasks have is left to the id, which stands beside it.
-  loop().trace()->task_spawned(
-      loop().now(), id_, parent ? parent->id() : 0,
-      flags_.has(task_flag::named) ? loop().name_of(id_) : std::string("task"),
-      created_at_);
+  loop().trace()->task_spawned(loop().now(), id_, parent ? parent->id() : 0, trace_name(),
+                               created_at_);
+}
+
+// One that was given no name goes by its coroutine's: "Task-7" would be one of a kind, and
+// what is of a kind is to be counted together.
+std::uint16_t task_state::trace_name() const noexcept {
+  auto& t = *loop().trace();
+  return flags_.has(task_flag::named) ? t.intern(loop().name_of(id_))
+                                      : t.intern_function(function());
 }
 
 void task_state::trace_wait(const char* kind, std::uint64_t object) noexcept {
@@ -359,7 +375,8 @@ void task_state::trace_end(future_status how) noexcept {
   if (how == future_status::value) return t.task_done(now, {id_});
   if (how == future_status::error)
     return t.task_failed(now, {id_}, sheaf::describe(error_));
-  t.task_cancelled(now, {id_}, cause_ ? cause_->by() : 0, cause_ ? cause_->text() : "");
+  const cancelled why(cause_);
+  t.task_cancelled(now, {id_}, why.by(), why.reason(), why.at());
 }
 
 void task_state::traced_run() noexcept {
@@ -367,6 +384,7 @@ void task_state::traced_run() noexcept {
   const state_ref keep = state_ref::share(this);
   const std::uint64_t outer_began = l.step_began();
   const std::uint64_t began = l.now();
+  const place_pointer from = innermost()->last_place();
   l.set_step_began(began);
   l.set_suspended_at(0);
   resume_until_suspended();
@@ -376,14 +394,24 @@ void task_state::traced_run() noexcept {
   // Suspending was the last thing that the step did, so its time is the step's end.
   const std::uint64_t ended = l.suspended_at() != 0 ? l.suspended_at() : l.now();
   l.set_suspended_at(0);  // an outer step, which started this one eagerly, goes on
-  if (auto* const t = runtime::tracing(l)) t->step(began, ended, {id_}, ++steps_);
+  auto* const t = runtime::tracing(l);
+  if (!t) return;
+  if (t->too_long(began, ended)) trace_blocked(began, ended, from);
+  t->step(began, ended, {id_}, ++steps_);
+}
+
+// Ahead of its step, so that it lies inside.
+void task_state::trace_blocked(std::uint64_t began, std::uint64_t ended,
+                               place_pointer from) noexcept {
+  const auto was = promise_base::await_place(from);
+  loop().trace()->blocked(ended, ended - began, id_, was,
+                          innermost() ? innermost()->place() : was);
 }
 
 void task_state::trace_alive() noexcept {
   auto* const t = runtime::tracing(loop());
   if (!t) return;
-  t->task_alive(loop().now(), id_, 0,
-                flags_.has(task_flag::named) ? name() : std::string("task"), created_at_);
+  t->task_alive(loop().now(), id_, 0, trace_name(), created_at_);
   if (loop().current_task() == this) loop().set_step_began(loop().now());
   if (waiting_on_) trace_wait(waiting_on_->kind(), waiting_on_->object());
 }

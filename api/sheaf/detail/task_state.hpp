@@ -103,11 +103,14 @@ class task_state : public future_state, public task_link {
   std::source_location failed_at() const noexcept;
   /// Where it waits: its innermost await; line() is 0 before the first.
   std::source_location waiting_at() const noexcept;
+  std::source_location awaits_at() const noexcept final { return waiting_at(); }
   /// Whether its coroutine has run: it is then suspended at an await.
   bool begun() const noexcept { return innermost() && innermost()->has_place(); }
   const suspension* waiting_on() const noexcept { return done() ? nullptr : waiting_on_; }
   /// The places of its awaits, innermost first.
   std::vector<std::source_location> stack() const;
+  /// The name of its own coroutine's function; empty once that has ended.
+  const char* function() const noexcept;
   /// One line: id, name, state, what it waits on and where. `holder` is the task that its
   /// wait's holder() names, null if that has ended.
   std::string describe(const task_state* holder) const;
@@ -210,6 +213,9 @@ class task_state : public future_state, public task_link {
   void trace_wake() noexcept;
   void trace_yield() noexcept;
   void trace_end(future_status how) noexcept;
+  void trace_blocked(std::uint64_t began, std::uint64_t ended,
+                     place_pointer from) noexcept;
+  std::uint16_t trace_name() const noexcept;
 
   task_flags flags_;
   std::uint16_t cancelling_ = 0;

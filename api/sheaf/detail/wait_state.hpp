@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <vector>
 
 namespace sheaf {
@@ -43,6 +44,7 @@ class wait_state : public observer, public suspension {
 
   void settled(watcher& w) noexcept final;
   void run() noexcept final;
+  std::source_location awaits_at() const noexcept final { return task_->waiting_at(); }
   void on_time() noexcept;
   void on_dropped() noexcept {}
   bool cancel(const cancel_ref& cause) noexcept final;

@@ -11,6 +11,14 @@ ready_queue::~ready_queue() {
   }
 }
 
+std::size_t ready_queue::size() const noexcept {
+  if (empty()) return 0;
+  if (first_ == last_) return static_cast<std::size_t>(tail_ - head_);
+  const auto in_first = static_cast<std::size_t>(head_end_ - head_);
+  const auto in_last = static_cast<std::size_t>(tail_ - last_->nodes);
+  return in_first + (blocks_ - 2) * room + in_last;
+}
+
 // The queue is full, or has no block yet. One block that has run empty is used again.
 void ready_queue::add_block() noexcept {
   if (last_ && empty() && !in_batch_) {

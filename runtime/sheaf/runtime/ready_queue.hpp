@@ -44,6 +44,8 @@ class ready_queue {
   ~ready_queue();
 
   bool empty() const noexcept { return head_ == tail_; }
+  /// How many are queued; counted, a block at a time.
+  std::size_t size() const noexcept;
 
   void push(ready_node& n) noexcept {
     if (tail_ == tail_end_) [[unlikely]]

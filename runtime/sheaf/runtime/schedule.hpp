@@ -22,6 +22,9 @@ class schedule {
 
   /// Permutes the batch in place. The nodes are not to be touched.
   virtual void arrange(std::span<ready_node*> batch) noexcept = 0;
+
+  /// The loop has run its last batch. May throw, where there is something to say of the run.
+  virtual void finish() {}
 };
 
 /// Shuffles each batch, every permutation as likely as the next. Equal seeds give equal

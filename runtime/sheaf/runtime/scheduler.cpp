@@ -2,6 +2,7 @@
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_census.hpp>
+#include <sheaf/runtime/trace_hooks.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -108,8 +109,10 @@ void scheduler::advance(std::chrono::nanoseconds by) {
   if (clock_ != clock_kind::manual) {
     throw invalid_state("advance: only a manual clock is moved by hand");
   }
+  const std::uint64_t before = fake_now_;
   fake_now_ +=
       static_cast<std::uint64_t>(std::max(by, std::chrono::nanoseconds::zero()).count());
+  if (!current()) trace_idle(before);
   if (wheel_.earliest() <= fake_now_ && !awake_ && !closed_) wake();
 }
 
@@ -140,17 +143,21 @@ void scheduler::drain() noexcept {
   if (leaving_)
     return;  // a system_exit came from a handle's callback earlier in this turn
   const detail::current_scope now_running(*this);
-  draining_ = true;
+  set_draining(true);
   const std::size_t from = resumed_;
   looked_ = from;
   look_at_ = budget_.time.count() == 0 ? from : from + 1;
   const std::uint64_t real_now = uv_hrtime();
   batch_now_ = clock_ == clock_kind::real ? real_now : fake_now_;
   const std::uint64_t until = real_now + static_cast<std::uint64_t>(budget_.time.count());
+  if (tracing(*this)) [[unlikely]]
+    trace_turn();
   do {
-    if (wheel_.earliest() <= batch_now_) wheel_.expire(batch_now_, ready_);
-    if (schedule_) [[unlikely]]
+    if (wheel_.earliest() <= batch_now_) expire();
+    if (schedule_) [[unlikely]] {
       ready_.arrange(*schedule_);
+      if (leaving_) break;  // it found that this is not the run it was made for
+    }
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
   } while (!ready_.empty() && !stop_ && !leaving_ &&
@@ -160,7 +167,9 @@ void scheduler::drain() noexcept {
   // What is due by now is left to the next turn: the poll's callbacks come before it (LOOP-5).
   const bool due = wheel_.earliest() <= batch_now_;
   if (!due) wheel_.expire(batch_now_, ready_);  // queues nothing, but moves the wheel on
-  draining_ = false;
+  set_draining(false);
+  if (tracing(*this)) [[unlikely]]
+    trace_counters();
   if (closed_) return;
   if (ready_.empty() && !due) {
     awake_ = false;
@@ -281,7 +290,8 @@ void scheduler::run_uv() noexcept {
 bool scheduler::jump() noexcept {
   const std::uint64_t next = wheel_.earliest();
   if (clock_ != clock_kind::virtual_ || next == timing_wheel::never) return false;
-  fake_now_ = std::max(fake_now_, next);
+  const std::uint64_t before = std::exchange(fake_now_, std::max(fake_now_, next));
+  trace_idle(before);
   if (!awake_) wake();
   return true;
 }

@@ -119,13 +119,13 @@ class scheduler {
 
   void arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
     wheel_.arm(n, deadline_ns);
-    if (!draining_) [[unlikely]]
-      rearm();
+    if (tells_timers_) [[unlikely]]
+      armed(n, deadline_ns);
   }
   void disarm(timer_node& n) noexcept {
     wheel_.remove(n);
-    if (!draining_) [[unlikely]]
-      rearm();
+    if (tells_timers_) [[unlikely]]
+      disarmed(n);
   }
   /// `delay_ns` from now; what is not positive is due in the next batch.
   void arm_after(timer_node& n, std::int64_t delay_ns) noexcept {
@@ -153,6 +153,7 @@ class scheduler {
   void set_budget(batch_budget b) noexcept { budget_ = b; }
   /// Lets `s` order each batch from now on; null for first in, first out.
   void set_schedule(std::unique_ptr<schedule> s) noexcept { schedule_ = std::move(s); }
+  std::unique_ptr<schedule> take_schedule() noexcept { return std::move(schedule_); }
   /// Batches run so far.
   std::uint64_t ticks() const noexcept { return ticks_; }
   std::size_t timers() const noexcept { return wheel_.size(); }
@@ -192,7 +193,13 @@ class scheduler {
   void set_facade(loop* l) noexcept { facade_ = l; }
 
   trace_recorder* trace() const noexcept { return trace_; }
-  void set_trace(trace_recorder* t) noexcept { trace_ = t; }
+  void set_trace(trace_recorder* t) noexcept {
+    trace_ = t;
+    set_draining(draining_);
+  }
+
+  /// For the trace: the task that runs, or 0.
+  virtual std::uint64_t running_task() const noexcept { return 0; }
 
  protected:
   virtual ~scheduler();
@@ -219,6 +226,16 @@ class scheduler {
   void run_uv() noexcept;
   void drop_queued() noexcept;
   void on_timer() noexcept;
+  void set_draining(bool on) noexcept {
+    draining_ = on;
+    tells_timers_ = !on || trace_ != nullptr;
+  }
+  void armed(const timer_node& n, std::uint64_t deadline_ns) noexcept;
+  void disarmed(const timer_node& n) noexcept;
+  void expire() noexcept;
+  void trace_turn() noexcept;
+  void trace_counters() noexcept;
+  void trace_idle(std::uint64_t since) noexcept;
 
   // Hot: touched by every resume.
   ready_queue ready_;
@@ -229,9 +246,10 @@ class scheduler {
   std::size_t look_at_ = 0;  // and when it is read next, and the budget looked at
   std::uint64_t ticks_ = 0;
   clock_kind clock_;
-  bool awake_ = false;     // the idle handle is on
-  bool draining_ = false;  // inside drain(), which re-arms the timer at its end
-  bool leaving_ = false;   // leave_with() was called
+  bool awake_ = false;        // the idle handle is on
+  bool draining_ = false;     // inside drain(), which re-arms the timer at its end
+  bool tells_timers_ = true;  // outside of drain(), or traced
+  bool leaving_ = false;      // leave_with() was called
   bool stop_ = false;
   bool running_ = false;
   bool closed_ = false;

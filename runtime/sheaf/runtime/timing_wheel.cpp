@@ -142,7 +142,7 @@ void timing_wheel::cascade(place p) noexcept {
   free_chunks(taken.first);
 }
 
-void timing_wheel::take_due(place p, std::uint64_t now_ns, ready_queue& into) {
+void timing_wheel::take_due(place p, std::uint64_t now_ns) {
   const slot taken = detach(p);
   due_.clear();
   each_live(taken, [&](const entry& e) {
@@ -155,7 +155,6 @@ void timing_wheel::take_due(place p, std::uint64_t now_ns, ready_queue& into) {
       return a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order;
     });
   }
-  queue_due(into);
 }
 
 void timing_wheel::queue_due(ready_queue& into) noexcept {
@@ -168,7 +167,7 @@ void timing_wheel::queue_due(ready_queue& into) noexcept {
   count_ -= due_.size();
 }
 
-void timing_wheel::expire(std::uint64_t now_ns, ready_queue& into) {
+void timing_wheel::expire(std::uint64_t now_ns, ready_queue& into, due_listener* told) {
   const std::uint64_t to = now_ns >> tick_bits;
   for (place p; count_ != 0 && first_occupied(p);) {
     const std::uint64_t start = start_of(p);
@@ -178,7 +177,11 @@ void timing_wheel::expire(std::uint64_t now_ns, ready_queue& into) {
       cascade(p);
       continue;
     }
-    take_due(p, now_ns, into);
+    take_due(p, now_ns);
+    if (told) [[unlikely]] {
+      for (const due& d : due_) told->due(*d.node, d.deadline);
+    }
+    queue_due(into);
     if (start == to) break;  // what is left of it is due later in this very tick
   }
   now_ = std::max(now_, to);

@@ -47,6 +47,15 @@ class timer_node : public ready_node {
   detail::timer_entry* entry_ = nullptr;  // where it is in the wheel
 };
 
+/// Hears of each node that becomes due, just before it is queued.
+class due_listener {
+ public:
+  virtual void due(const timer_node& n, std::uint64_t deadline_ns) noexcept = 0;
+
+ protected:
+  ~due_listener() = default;
+};
+
 /// Every deadline of a loop, in slots of 2^20 ns (1.05 ms) that widen with the distance.
 ///
 /// Order: by deadline, and among equal ones in the order they were armed. Never early: a
@@ -75,7 +84,7 @@ class timing_wheel {
   std::uint64_t earliest() const noexcept { return earliest_; }
 
   /// Queues every node that is due at `now_ns`.
-  void expire(std::uint64_t now_ns, ready_queue& into);
+  void expire(std::uint64_t now_ns, ready_queue& into, due_listener* told = nullptr);
 
  private:
   // Level 0 has 256 slots of one tick; each further level 64, as wide as all before it:
@@ -135,7 +144,7 @@ class timing_wheel {
   static void free_chunks(chunk* first) noexcept;
   slot detach(place p) noexcept;
   void cascade(place p) noexcept;
-  void take_due(place p, std::uint64_t now_ns, ready_queue& into);
+  void take_due(place p, std::uint64_t now_ns);
   void queue_due(ready_queue& into) noexcept;
   template <class F>
   static void each_live(const slot& s, F&& f);

@@ -26,7 +26,9 @@ class trace_callback {
   trace_callback& operator=(const trace_callback&) = delete;
   ~trace_callback() {
     if (auto* const t = tracing(scheduler_); t && begin_ != 0) [[unlikely]] {
-      t->callback(begin_, scheduler_.now(), what_);
+      const std::uint64_t end = scheduler_.now();
+      if (t->too_long(begin_, end)) t->blocked(end, end - begin_, 0, {}, {});
+      t->callback(begin_, end, what_);
     }
   }
 

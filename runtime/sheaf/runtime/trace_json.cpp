@@ -128,7 +128,7 @@ class writer {
       case trace_kind::callback:
         return events_.open('X', "cb", tasks_.quoted_name(slice.name), ns);
       default: {
-        const auto& name = tasks_.name_of(slice.task, slice.name);
+        const auto name = tasks_.name_of(slice.task, slice.name);
         return events_.open('X', "task", name, ns);
       }
     }
@@ -181,14 +181,15 @@ class writer {
 
   void instant(const trace_record& entry, std::uint64_t ns);
   void counters(const trace_record& entry, std::uint64_t ns);
+  void timer(const trace_record& entry, std::uint64_t ns);
   detail::trace_events& instant_begin(const char* cat, std::string_view name, char scope,
                                       std::uint64_t ns) {
     const char text[] = {'"', scope, '"', '\0'};
     return events_.open('i', cat, name, ns).raw("s", text).args();
   }
-  void at(std::uint32_t place) {
+  void at(const char* key, std::uint32_t place) {
     const auto text = detail::place_text(recorder_, place);
-    if (!text.empty()) events_.text("at", text);
+    if (!text.empty()) events_.text(key, text);
   }
 
   // Slices of the pool that began before `ns`, so that the file stays sorted.
@@ -219,6 +220,10 @@ class writer {
     std::uint64_t task;
     std::uint64_t arrow;  // the id of its flow, 0 for none
   };
+  struct armed {
+    std::uint64_t number;
+    std::uint64_t task;
+  };
   const trace_recorder& recorder_;
   const trace_meta& meta_;
   std::uint32_t tid_;
@@ -230,30 +235,28 @@ class writer {
   std::unordered_map<std::uint64_t, run_state> ran_;  // by request whose work is recorded
   std::map<std::uint64_t, submit> submits_;           // by request
   std::map<std::uint32_t, std::uint64_t> busy_until_;  // by thread
+  std::unordered_map<std::uint32_t, armed> timers_;    // by the id of their record
+  std::uint64_t last_timer_ = 0;
 };
 
 void writer::instant(const trace_record& entry, std::uint64_t ns) {
   switch (entry.kind) {
     case trace_kind::timer_arm:
-      instant_begin("timer", "\"timer.arm\"", 't', ns).number("timer", entry.b);
-      events_.number("due_us", layout_.relative(entry.a) / 1000);
-      break;
     case trace_kind::timer_fire:
-      instant_begin("timer", "\"timer.fire\"", 't', ns).number("timer", entry.b);
-      events_.number("late_us", entry.a / 1000);
-      break;
+    case trace_kind::timer_disarm:
+      return timer(entry, ns);
     case trace_kind::task_cancel:
-      instant_begin("task", "\"task.cancel\"", 't', ns)
-          .number("by", entry.a & 0xffffffff);
-      events_.text("reason", recorder_.text_of(entry.b));
-      at(static_cast<std::uint32_t>(entry.a >> 32));
+      instant_begin("task", "\"task.cancel\"", 't', ns);
+      tasks_.cause(entry);
       break;
     case trace_kind::task_orphan:
       instant_begin("task", "\"task.orphan\"", 't', ns);
       break;
     case trace_kind::blocked:
-      instant_begin("warn", "\"loop.blocked\"", 'p', ns).number("us", entry.a / 1000);
-      at(entry.b);
+      instant_begin("warn", "\"loop.blocked\"", 'p', ns);
+      events_.number("us", entry.a & 0xffffffff);
+      at("at", entry.b);
+      at("from", static_cast<std::uint32_t>(entry.a >> 32));
       break;
     case trace_kind::unretrieved:
       instant_begin("warn", "\"future.unretrieved\"", 'p', ns);
@@ -270,8 +273,27 @@ void writer::instant(const trace_record& entry, std::uint64_t ns) {
   events_.number("task", entry.task).close();
 }
 
+// Numbered in the order of arming: what the loop calls them by is used again.
+void writer::timer(const trace_record& entry, std::uint64_t ns) {
+  const bool arms = entry.kind == trace_kind::timer_arm;
+  auto known = timers_.find(entry.b);
+  if (arms || known == timers_.end()) {
+    known = timers_.insert_or_assign(entry.b, armed{++last_timer_, entry.task}).first;
+  }
+  const auto& which = known->second;
+  const auto* const name = arms                                   ? "\"timer.arm\""
+                           : entry.kind == trace_kind::timer_fire ? "\"timer.fire\""
+                                                                  : "\"timer.disarm\"";
+  instant_begin("timer", name, 't', ns).number("timer", which.number);
+  if (arms) events_.number("due_us", layout_.relative(entry.a) / 1000);
+  if (entry.kind == trace_kind::timer_fire) events_.number("late_us", entry.a / 1000);
+  events_.number("task", which.task).close();
+  if (!arms) timers_.erase(known);
+}
+
 void writer::counters(const trace_record& entry, std::uint64_t ns) {
   events_.open('C', "loop", "\"ready\"", ns).args().number("depth", entry.a).close();
+  events_.open('C', "loop", "\"timers\"", ns).args().number("armed", entry.task).close();
   events_.open('C', "loop", "\"tasks\"", ns).args().number("live", entry.b).close();
 }
 

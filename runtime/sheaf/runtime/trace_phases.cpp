@@ -3,6 +3,8 @@
 #include <sheaf/runtime/detail/uv.hpp>
 #include <sheaf/runtime/trace.hpp>
 
+#include <algorithm>
+
 namespace sheaf::runtime {
 
 struct trace_phases::block {
@@ -21,8 +23,9 @@ struct trace_phases::block {
       : recorder(to), clock(time), span(kind), turn_begin(now()) {}
 
   std::uint64_t now() const { return clock.read(clock.context); }
+  // A virtual clock jumps between two runs of the loop, which is recorded as a poll.
   void close_turn(std::uint64_t end) {
-    if (end > turn_begin) recorder.iteration(turn_begin, end);
+    recorder.iteration(std::max(turn_begin, recorder.awake_since()), end);
     turn_begin = end;
   }
 

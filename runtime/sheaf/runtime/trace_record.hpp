@@ -18,21 +18,22 @@ enum class trace_kind : std::uint16_t {
   task_woken,      // a waker
   task_done,       // -
   task_failed,     // b text of the error
-  task_cancelled,  // a canceller, b text of the reason
+  task_cancelled,  // a place << 32 | canceller, b text of the reason
   task_cancel,     // a place << 32 | canceller, b text of the reason
   task_orphan,     // -
   join_begin,      // task owner, a join, b children, name what joins
   join_child,      // task child, a join
   join_end,        // task first child, a join, b trace_result
-  timer_arm,       // a due in ns, b timer
+  timer_arm,       // task who armed it, a due in ns, b timer
   timer_fire,      // a lateness in ns, b timer
+  timer_disarm,    // b timer
   callback,        // at begin, a end, name what ran
   poll,            // at begin, a end, b timeout in ms (as int)
   iteration,       // task steps, at begin, a end, b callbacks
-  counters,        // a ready depth, b live tasks
+  counters,        // task armed timers, a ready depth, b live tasks
   work_submitted,  // a request, name of the work
   work_ran,        // task request, at begin, a end, b thread id, name of the work
-  blocked,         // a ns, b place
+  blocked,         // a place it came from << 32 | us, b place it got to
   unretrieved,     // b text of the error
   mark,            // name of the mark
 };

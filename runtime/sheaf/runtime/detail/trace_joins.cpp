@@ -12,6 +12,11 @@ trace_joins::trace_joins(const trace_recorder& recorder) {
       made.label = recorder.name(entry.name);
       made.owner = entry.task;
       made.size = entry.b;
+      made.what = entry.name;
+    } else if (entry.kind == trace_kind::task_waits) {
+      const auto known = joins_.find(entry.a);
+      if (known == joins_.end() || known->second.what != entry.name) continue;
+      if (known->second.place == 0) known->second.place = entry.b;
     } else if (entry.kind == trace_kind::join_child && entry.task != 0) {
       const auto known = joins_.find(entry.a);
       if (known == joins_.end()) continue;
@@ -29,6 +34,18 @@ trace_joins::trace_joins(const trace_recorder& recorder) {
 trace_joins::join* trace_joins::find(std::uint64_t id) {
   const auto known = joins_.find(id);
   return known == joins_.end() ? nullptr : &known->second;
+}
+
+const trace_joins::join* trace_joins::awaited_for(std::uint64_t task,
+                                                  std::uint64_t& id) const {
+  const auto [begin, end] = joins_of_.equal_range(task);
+  for (auto it = begin; it != end; ++it) {
+    const auto& made = joins_.at(it->second);
+    if (made.place == 0) continue;
+    id = it->second;
+    return &made;
+  }
+  return nullptr;
 }
 
 void trace_joins::finish(std::uint64_t task) {

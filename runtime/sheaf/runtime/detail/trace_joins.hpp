@@ -18,6 +18,8 @@ class trace_joins {
     std::string label;  // "gather(3)"
     std::uint64_t owner = 0;
     std::uint32_t size = 0;
+    std::uint16_t what = 0;               // name id, as the wait for it has
+    std::uint32_t place = 0;              // of the first co_await of it
     std::vector<std::uint64_t> children;  // the tasks among them
     std::vector<std::uint64_t> finished;  // in the order of their ends
     trace_result result = trace_result::ok;
@@ -29,6 +31,10 @@ class trace_joins {
   explicit trace_joins(const trace_recorder& recorder);
 
   join* find(std::uint64_t id);
+
+  /// The join of a task that says where it is awaited, or null: the place that stands for
+  /// the one where a child of gather(a(), b()) was made.
+  const join* awaited_for(std::uint64_t task, std::uint64_t& id) const;
 
   /// Notes that a task is over, in every join that waits for it and is not settled yet.
   void finish(std::uint64_t task);

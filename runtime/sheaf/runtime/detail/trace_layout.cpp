@@ -36,8 +36,12 @@ bool is_by(const trace_record& point, std::uint64_t task) {
     case trace_kind::task_failed:
     case trace_kind::task_cancelled:
       return point.task == task;
+    case trace_kind::timer_arm:
+    case trace_kind::blocked:
+      return point.task == task;
     case trace_kind::timer_fire:
     case trace_kind::task_alive:
+    case trace_kind::counters:
       return false;
     default:
       return true;
@@ -131,6 +135,8 @@ bool trace_layout::inside(index inner, index outer) const {
   const auto& out = record(outer);
   if (in.at_ns < out.at_ns) return false;
   if (level_of(in.kind) == 3) {
+    // What a virtual clock does before it jumps is at the begin of the jump.
+    if (out.kind == trace_kind::poll) return in.at_ns > out.at_ns;
     return out.kind != trace_kind::task_step || in.at_ns > out.at_ns ||
            is_by(in, out.task);
   }

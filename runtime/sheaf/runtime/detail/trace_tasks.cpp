@@ -48,14 +48,28 @@ const std::string& trace_tasks::quoted_name(std::uint16_t id) {
   auto& text = names_[id];
   if (text.empty()) {
     const auto name = recorder_.name(id);
-    text = name.empty() ? "\"task\"" : quoted(name);
+    text = name.empty() ? "\"unnamed\"" : quoted(name);
   }
   return text;
 }
 
-const std::string& trace_tasks::name_of(std::uint64_t task, std::uint16_t fallback) {
-  const auto known = tracks_.find(task);
-  return known == tracks_.end() ? quoted_name(fallback) : known->second.name;
+std::string trace_tasks::name_text(std::uint64_t task, std::uint16_t id) {
+  return id != 0 ? quoted_name(id) : "\"Task-" + std::to_string(task) + '"';
+}
+
+std::string trace_tasks::name_of(std::uint64_t task, std::uint16_t fallback) {
+  if (const auto t = tracks_.find(task); t != tracks_.end()) return t->second.name;
+  const auto before = ended_.find(task);
+  return name_text(task, before != ended_.end() ? before->second.name_id : fallback);
+}
+
+void trace_tasks::cause(const trace_record& entry) {
+  const auto by = entry.a & 0xffffffff;
+  events_.number("by", by);
+  if (by != 0) events_.raw("by_name", name_of(by, 0));
+  events_.text("reason", recorder_.text_of(entry.b));
+  const auto at = place_text(recorder_, static_cast<std::uint32_t>(entry.a >> 32));
+  if (!at.empty()) events_.text("at", at);
 }
 
 trace_events& trace_tasks::edge(char letter, std::uint64_t task, const std::string& name,
@@ -69,7 +83,8 @@ trace_tasks::track& trace_tasks::track_of(const trace_record& entry, std::uint64
   if (t.begun) return t;
   // The name of a wait or of a spawn's child is not the task's.
   const bool named = entry.kind != trace_kind::task_waits;
-  t.name = quoted_name(named ? entry.name : std::uint16_t{0});
+  t.name_id = named ? entry.name : std::uint16_t{0};
+  t.name = name_text(entry.task, t.name_id);
   begin(t, entry, ns, true);
   return t;
 }
@@ -82,15 +97,26 @@ void trace_tasks::begin(track& t, const trace_record& entry, std::uint64_t ns, b
     return;
   }
   events_.number("parent", entry.a);
-  if (const auto at = place_text(recorder_, entry.b); !at.empty()) events_.text("at", at);
+  made_at(entry);
   if (entry.kind == trace_kind::task_alive) events_.raw("cut", "true");
   events_.close();
+}
+
+// A child of gather(a(), b()) knows no place of its own: the co_await of the gather is it.
+void trace_tasks::made_at(const trace_record& entry) {
+  auto at = place_text(recorder_, entry.b);
+  std::uint64_t id = 0;
+  const auto* const join = at.empty() ? joins_.awaited_for(entry.task, id) : nullptr;
+  if (join != nullptr) at = place_text(recorder_, join->place);
+  if (!at.empty()) events_.text("at", at);
+  if (join != nullptr) events_.number("join", id);
 }
 
 void trace_tasks::spawned(const trace_record& entry, std::uint64_t ns) {
   auto& t = tracks_[entry.task];
   if (t.begun) return;
-  t.name = quoted_name(entry.name);
+  t.name_id = entry.name;
+  t.name = name_text(entry.task, t.name_id);
   begin(t, entry, ns, false);
   if (entry.kind == trace_kind::task_spawned) ready(t, entry.task, ns);
 }
@@ -104,7 +130,7 @@ void trace_tasks::step_began(std::uint64_t task, std::uint16_t name, std::uint64
   trace_record seen{};
   seen.task = task;
   seen.name = name;
-  if (results_.contains(task)) return;
+  if (ended_.contains(task)) return;
   auto& t = track_of(seen, ns);
   end_inner(t, task, ns, false);
   t.woken_early = false;
@@ -137,9 +163,9 @@ void trace_tasks::wait_result(const track& t) {
   const auto on = recorder_.name(t.wait_on);
   if (t.cancel_seen) return word(trace_result::cancelled);
   if (on == "sleep" || on == "yield") return word(trace_result::ok);
-  if (const auto done = results_.find(t.wait_object);
-      on == "task" && done != results_.end()) {
-    word(done->second);
+  if (const auto done = ended_.find(t.wait_object);
+      on == "task" && done != ended_.end()) {
+    word(done->second.result);
   }
 }
 
@@ -199,14 +225,12 @@ void trace_tasks::ended(const trace_record& entry, std::uint64_t ns) {
   end_inner(t, entry.task, ns, entry.kind == trace_kind::task_orphan);
   edge('e', entry.task, t.name, ns).args().number("task", entry.task);
   events_.raw("state", state_of(entry.kind));
-  const auto words = recorder_.text_of(entry.b);
-  if (entry.kind == trace_kind::task_failed) events_.text("error", words);
-  if (entry.kind == trace_kind::task_cancelled) {
-    events_.number("by", entry.a);
-    if (!words.empty()) events_.text("reason", words);
+  if (entry.kind == trace_kind::task_failed) {
+    events_.text("error", recorder_.text_of(entry.b));
   }
+  if (entry.kind == trace_kind::task_cancelled) cause(entry);
   events_.close();
-  results_[entry.task] = result_of(entry.kind);
+  ended_[entry.task] = {result_of(entry.kind), t.name_id};
   tracks_.erase(entry.task);
   joins_.finish(entry.task);
 }
@@ -245,7 +269,7 @@ void trace_tasks::point(const trace_record& entry, std::uint64_t ns) {
   }
   // What reaches a task after its end, such as a late cancel, does not begin a second
   // life.
-  if (results_.contains(entry.task)) return;
+  if (ended_.contains(entry.task)) return;
   switch (entry.kind) {
     case trace_kind::task_spawned:
     case trace_kind::task_alive:

@@ -33,14 +33,18 @@ class trace_tasks {
   void point(const trace_record& entry, std::uint64_t ns);
   void finish(std::uint64_t ns);
 
-  /// The quoted name of a task, "task" for one that was never named.
-  const std::string& name_of(std::uint64_t task, std::uint16_t fallback);
+  /// Who asked for a cancellation, why and where, as args of the open event.
+  void cause(const trace_record& entry);
+
+  /// The quoted name of a task, "Task-<id>" for one whose name is not known.
+  std::string name_of(std::uint64_t task, std::uint16_t fallback);
   const std::string& quoted_name(std::uint16_t id);
 
  private:
   enum class phase { running, ready, waiting };
   struct track {
-    std::string name;
+    std::string name;  // quoted
+    std::uint16_t name_id = 0;
     phase now = phase::running;
     bool begun = false;
     bool woken_early = false;   // woken between its last step's begin and its wait
@@ -51,6 +55,13 @@ class trace_tasks {
     std::uint64_t wait_due = 0;
   };
 
+  struct past {
+    trace_result result;
+    std::uint16_t name_id;
+  };
+
+  std::string name_text(std::uint64_t task, std::uint16_t id);
+  void made_at(const trace_record& entry);
   track& track_of(const trace_record& entry, std::uint64_t ns);
   void begin(track& t, const trace_record& entry, std::uint64_t ns, bool cut);
   void spawned(const trace_record& entry, std::uint64_t ns);
@@ -70,7 +81,7 @@ class trace_tasks {
   trace_events& events_;
   trace_joins joins_;
   std::unordered_map<std::uint64_t, track> tracks_;
-  std::unordered_map<std::uint64_t, trace_result> results_;
+  std::unordered_map<std::uint64_t, past> ended_;
   std::vector<std::string> names_;  // quoted, by name id
 };
 

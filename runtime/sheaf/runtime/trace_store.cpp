@@ -1,4 +1,5 @@
-#include <sheaf/runtime/trace.hpp>
+#include <sheaf/runtime/detail/function_name.hpp>
+#include <sheaf/runtime/trace_store.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -54,7 +55,7 @@ constexpr std::uint16_t other_names = 1;
 
 }  // namespace
 
-struct trace_recorder::string_table {
+struct trace_store::string_table {
   id_table names;
   id_table files;
   std::vector<std::string> texts{std::string{}};
@@ -77,7 +78,7 @@ std::string_view to_string(trace_result result) noexcept {
   return "unknown";
 }
 
-trace_recorder::trace_recorder(trace_limits limits, std::uint64_t start_ns)
+trace_store::trace_store(trace_limits limits, std::uint64_t start_ns)
     : limits_(limits), start_ns_(start_ns), strings_(std::make_unique<string_table>()) {
   if (!limits_.is_flight()) return;
   // Filled once, so that the first lap does not pay for the kernel's page faults.
@@ -86,13 +87,13 @@ trace_recorder::trace_recorder(trace_limits limits, std::uint64_t start_ns)
   end_ = cursor_ + limits_.records();
 }
 
-trace_recorder::~trace_recorder() = default;
+trace_store::~trace_store() = default;
 
-void trace_recorder::chunk_delete::operator()(trace_record* records) const noexcept {
+void trace_store::chunk_delete::operator()(trace_record* records) const noexcept {
   delete[] records;
 }
 
-bool trace_recorder::refill() noexcept {
+bool trace_store::refill() noexcept {
   if (limits_.is_flight()) {
     ++laps_;
     cursor_ = chunks_.front().get();
@@ -103,7 +104,7 @@ bool trace_recorder::refill() noexcept {
   return false;
 }
 
-bool trace_recorder::grow() noexcept {
+bool trace_store::grow() noexcept {
   const auto kept = chunks_.size() << chunk_shift;
   if (kept >= limits_.records()) return false;
   try {
@@ -118,7 +119,7 @@ bool trace_recorder::grow() noexcept {
   return true;
 }
 
-std::uint16_t trace_recorder::intern(std::string_view name) noexcept {
+std::uint16_t trace_store::intern(std::string_view name) noexcept {
   try {
     return strings_->names.id_of(name, max_names, other_names);
   } catch (const std::bad_alloc&) {
@@ -126,12 +127,22 @@ std::uint16_t trace_recorder::intern(std::string_view name) noexcept {
   }
 }
 
-std::uint16_t trace_recorder::literal_miss(cache_slot& slot, const char* name) noexcept {
+std::uint16_t trace_store::literal_miss(cache_slot& slot, const char* name) noexcept {
   slot = {name, name == nullptr ? std::uint16_t{0} : intern(name)};
   return slot.id;
 }
 
-std::uint16_t trace_recorder::file_miss(cache_slot& slot, const char* file) noexcept {
+std::uint16_t trace_store::function_miss(cache_slot& slot, const char* name) noexcept {
+  slot = {name, 0};
+  try {
+    if (name) slot.id = intern(detail::short_function_name(name));
+  } catch (const std::bad_alloc&) {
+    slot.text = nullptr;
+  }
+  return slot.id;
+}
+
+std::uint16_t trace_store::file_miss(cache_slot& slot, const char* file) noexcept {
   slot = {file, 0};
   if (file == nullptr) return 0;
   try {
@@ -142,7 +153,7 @@ std::uint16_t trace_recorder::file_miss(cache_slot& slot, const char* file) noex
   return slot.id;
 }
 
-std::uint32_t trace_recorder::text_miss(std::string_view words) noexcept {
+std::uint32_t trace_store::text_miss(std::string_view words) noexcept {
   auto& texts = strings_->texts;
   words = words.substr(0, max_text);
   if (texts.back() == words) return static_cast<std::uint32_t>(texts.size() - 1);
@@ -156,7 +167,7 @@ std::uint32_t trace_recorder::text_miss(std::string_view words) noexcept {
   return static_cast<std::uint32_t>(texts.size() - 1);
 }
 
-std::size_t trace_recorder::size() const noexcept {
+std::size_t trace_store::size() const noexcept {
   if (chunks_.empty()) return 0;
   if (limits_.is_flight()) {
     const auto used = static_cast<std::size_t>(cursor_ - chunks_.front().get());
@@ -166,7 +177,7 @@ std::size_t trace_recorder::size() const noexcept {
   return ((chunks_.size() - 1) << chunk_shift) + used;
 }
 
-const trace_record& trace_recorder::operator[](std::size_t index) const noexcept {
+const trace_record& trace_store::operator[](std::size_t index) const noexcept {
   if (!limits_.is_flight())
     return chunks_[index >> chunk_shift][index & (chunk_size - 1)];
   const auto* ring = chunks_.front().get();
@@ -175,26 +186,26 @@ const trace_record& trace_recorder::operator[](std::size_t index) const noexcept
   return ring[place < limits_.records() ? place : place - limits_.records()];
 }
 
-std::string_view trace_recorder::name(std::uint16_t id) const noexcept {
+std::string_view trace_store::name(std::uint16_t id) const noexcept {
   return strings_->names[id];
 }
 
-std::string_view trace_recorder::text_of(std::uint32_t id) const noexcept {
+std::string_view trace_store::text_of(std::uint32_t id) const noexcept {
   return id < strings_->texts.size() ? std::string_view(strings_->texts[id])
                                      : std::string_view{};
 }
 
-std::string_view trace_recorder::file_of(std::uint32_t place) const noexcept {
+std::string_view trace_store::file_of(std::uint32_t place) const noexcept {
   return strings_->files[place >> 20];
 }
 
-std::uint64_t trace_recorder::dropped() const noexcept {
+std::uint64_t trace_store::dropped() const noexcept {
   if (!limits_.is_flight() || laps_ == 0) return lost_;
   const auto used = static_cast<std::uint64_t>(cursor_ - chunks_.front().get());
   return (laps_ - 1) * limits_.records() + used;
 }
 
-void trace_recorder::clear() noexcept {
+void trace_store::clear() noexcept {
   lost_ = laps_ = 0;
   if (limits_.is_flight()) {
     cursor_ = chunks_.front().get();
