@@ -2,6 +2,7 @@
 
 #include <sheaf/coro.hpp>
 #include <sheaf/detail/exception_probe.hpp>
+#include <sheaf/detail/request_mark.hpp>
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/outcome.hpp>
@@ -102,6 +103,46 @@ struct future_outcome_value_request {
   }
 };
 
+/// As Wait, and takes back the requests that a cancellation was made by.
+template <class T, class Wait>
+class uncancelling_wait {
+ public:
+  using awaits_in_task = void;
+
+  template <class Source>
+  explicit uncancelling_wait(Source&& s) : wait_(std::forward<Source>(s)) {}
+  bool await_ready() const noexcept { return wait_.await_ready(); }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    task_ = h.promise().task();
+    before_ = request_mark(*task_);
+    if constexpr (std::is_void_v<decltype(wait_.await_suspend(h))>) {
+      wait_.await_suspend(h);
+      return true;
+    } else {
+      return wait_.await_suspend(h);
+    }
+  }
+  outcome<T> await_resume() {
+    outcome<T> o = wait_.await_resume();
+    if (task_ && o.is_cancelled()) before_.take_back(*task_, o.cancellation());
+    return o;
+  }
+
+ private:
+  task_state* task_ = nullptr;
+  request_mark before_;
+  Wait wait_;
+};
+
+template <class T, class Wait, class Source>
+struct uncancelling_request {
+  Source what;
+  uncancelling_wait<T, Wait> await_in_task() && {
+    return uncancelling_wait<T, Wait>(std::move(what));
+  }
+};
+
 }  // namespace detail
 
 /// Awaits without throwing: how it ended, as a value. A coro runs inside the task.
@@ -109,7 +150,7 @@ struct future_outcome_value_request {
 ///     outcome<page> got = co_await as_outcome(fetch(url));
 ///
 /// A cancellation of the awaiting task is swallowed too, and comes as the outcome: check
-/// is_cancelled() and pass it on.
+/// is_cancelled() and pass it on, or take it back with as_outcome(uncancel, aw).
 template <class T>
 [[nodiscard]] detail::coro_outcome_request<T> as_outcome(coro<T> c) {
   return {std::move(c)};
@@ -126,6 +167,40 @@ template <class T>
 template <class T>
 [[nodiscard]] detail::future_outcome_value_request<T> as_outcome(task<T>&& t) {
   return as_outcome(static_cast<future<T>&&>(t));
+}
+
+struct uncancel_t {
+  explicit uncancel_t() = default;
+};
+inline constexpr uncancel_t uncancel{};
+
+/// The same for who means to go on although it was cancelled: swallows the cancellation and
+/// takes the requests back in one, so that cancelling() is what it was before.
+///
+///     outcome<> end = co_await as_outcome(uncancel, play(song));  // cancel() skips the song
+///
+/// Guarded: only requests that somebody made with cancel() while it was awaited are taken
+/// back. `cancelled` is thrown, as ever, if the time limit of a scope around it has passed, a
+/// sibling failed, or the loop is ending: those wait for the task to leave.
+template <class T>
+[[nodiscard]] auto as_outcome(uncancel_t, coro<T> c) {
+  return detail::uncancelling_request<T, detail::coro_outcome_wait<T>, coro<T>>{
+      std::move(c)};
+}
+template <class T>
+[[nodiscard]] auto as_outcome(uncancel_t, const future<T>& f) {
+  return detail::uncancelling_request<T, detail::future_outcome_wait<T>,
+                                      detail::state_ref>{f.checked()};
+}
+template <class T>
+[[nodiscard]] auto as_outcome(uncancel_t, future<T>&& f) {
+  const future<T> taken = std::move(f);
+  return detail::uncancelling_request<T, detail::future_outcome_value_wait<T>,
+                                      detail::state_ref>{taken.checked()};
+}
+template <class T>
+[[nodiscard]] auto as_outcome(uncancel_t how, task<T>&& t) {
+  return as_outcome(how, static_cast<future<T>&&>(t));
 }
 
 }  // namespace sheaf

@@ -51,6 +51,8 @@ class outcome {
     if (is_.index() == 1) return std::get<1>(is_);
     return is_cancelled() ? std::make_exception_ptr(std::get<2>(is_)) : nullptr;
   }
+  /// How it was cancelled; only if it was.
+  const cancelled& cancellation() const { return std::get<2>(is_); }
 
  private:
   void require_value() const {

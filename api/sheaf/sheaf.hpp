@@ -10,6 +10,7 @@
 #include <sheaf/event.hpp>
 #include <sheaf/exception_group.hpp>
 #include <sheaf/exceptions.hpp>
+#include <sheaf/finish.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/loop.hpp>
@@ -24,6 +25,8 @@
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 #include <sheaf/task_group.hpp>
+#include <sheaf/timeout.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/wait.hpp>
+#include <sheaf/wait_for.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/coro.hpp>
+#include <sheaf/detail/as_coro.hpp>
 #include <sheaf/detail/task_state.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/task_options.hpp>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -157,6 +159,19 @@ template <class T>
     std::source_location at = std::source_location::current()) {
   auto& l = detail::loop_core::current("create_task");
   return detail::create_task_on(l, std::move(c), options, at);
+}
+
+/// The same of wait_for(...) or timeout::run(...).
+template <detail::coro_like A>
+auto create_task(A&& what, std::source_location at = std::source_location::current()) {
+  return create_task(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)),
+                     at);
+}
+template <detail::coro_like A>
+auto create_task(A&& what, const task_options& options,
+                 std::source_location at = std::source_location::current()) {
+  return create_task(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)),
+                     options, at);
 }
 
 /// asyncio's ensure_future: a task or future is given back as it is, a coro becomes a task.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/coro.hpp>
+#include <sheaf/detail/as_coro.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/task.hpp>
 
@@ -31,6 +32,10 @@ struct awaitable_traits<future<T>> {
   using handle = future<T>;
   static constexpr bool is_coro = false;
 };
+
+template <class A>
+  requires coro_like<A>
+struct awaitable_traits<A> : awaitable_traits<typename A::coro_type> {};
 
 template <class A>
 using awaited_t = typename awaitable_traits<std::remove_cvref_t<A>>::value;
@@ -84,7 +89,7 @@ void require_same_loop(loop_core*& l, const future_state& s);
 
 /// A child whose options the loop's task factory has seen. It starts as the combinator says.
 template <class T>
-state_ref make_child(loop_core& l, coro<T>&& c, start_mode mode) {
+state_ref make_child(loop_core& l, coro<T> c, start_mode mode) {
   const task_options options = effective(l, {});
   const auto t = task_ref::adopt(new_task(l, std::move(c), std::source_location(), mode));
   if (!options.name().empty()) t->set_name(options.name());
@@ -114,10 +119,15 @@ template <class A>
   if constexpr (is_coro_v<A>) {
     loop_core& here = loop_or_current(l);
     l = &here;
-    if (here.factory) [[unlikely]]
-      return make_child(here, std::forward<A>(a), mode);
-    return state_ref::adopt(
-        new_task(here, std::forward<A>(a), std::source_location(), mode));
+    if constexpr (coro_like<A>) {
+      using coro_type = typename std::remove_cvref_t<A>::coro_type;
+      return make_child(here, coro_type(std::forward<A>(a)), mode);
+    } else {
+      if (here.factory) [[unlikely]]
+        return make_child(here, std::forward<A>(a), mode);
+      return state_ref::adopt(
+          new_task(here, std::forward<A>(a), std::source_location(), mode));
+    }
   } else {
     require_same_loop(l, a.state());
     return a.checked();

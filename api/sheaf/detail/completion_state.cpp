@@ -1,4 +1,5 @@
 #include <sheaf/detail/completion_state.hpp>
+#include <sheaf/detail/settled.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
 #include <algorithm>
@@ -107,8 +108,8 @@ void completion_state::on_time() noexcept {
 
 void completion_state::abandon() noexcept {
   stop_deadline();
-  const auto cause = cancel_ref::adopt(new cancel_cause(
-      "as_completed was left before it ended", 0, std::source_location()));
+  const auto cause = make_cause(cancel_why::left, loop_->current_task(), {},
+                                "as_completed was left before it ended");
   for (child& c : children_) {
     if (c.own && !c.state->done()) c.state->cancel(cause);
   }

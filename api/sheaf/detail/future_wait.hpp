@@ -24,14 +24,15 @@ class future_wait : public suspension {
     return begin(*h.promise().task());
   }
 
-  bool cancel(const cancel_ref& cause) noexcept final {
+  bool cancel(const cancel_ref& cause) noexcept override {
     if (state_->being_cancelled()) return interrupt(), true;  // a cycle: break it here
     return state_->cancel(cause);
   }
   void interrupt() noexcept final;
-  task_state* awaited_task() const noexcept final {
+  task_state* awaited_task() const noexcept override {
     return state_->is_task() ? static_cast<task_state*>(state_.get()) : nullptr;
   }
+  future_state& awaited() const noexcept { return *state_; }
   const char* kind() const noexcept final { return state_->kind(); }
   std::uint64_t object() const noexcept final { return state_->trace_id(); }
 
@@ -39,7 +40,7 @@ class future_wait : public suspension {
   /// The state with its value; throws what there is instead.
   future_state& settled_value() {
     if (task_) [[likely]]
-      task_->throw_if_interrupted();
+      task_->throw_if_interrupted(*state_);
     if (misuse_ != misuse::none) [[unlikely]]
       refuse();
     state_->require_value();

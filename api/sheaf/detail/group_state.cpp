@@ -33,8 +33,7 @@ void group_state::leave_with(std::exception_ptr e) noexcept {
   body_error_ = std::move(e);
   if (thrown<system_exit>(body_error_) && !exit_) exit_ = body_error_;
   if (aborting_) return;
-  abort(cancel_ref::adopt(new cancel_cause("the group was left by an exception",
-                                           parent_->id(), std::source_location())));
+  abort(make_cause(cancel_why::left, parent_, {}, "the group was left by an exception"));
 }
 
 void group_state::leave_cancelled(const cancel_ref& cause) noexcept {
@@ -127,8 +126,7 @@ void group_state::queue() noexcept {
 void group_state::run() noexcept {
   queued_ = false;
   if (!failed_.empty() && !aborting_) {
-    abort_all(cancel_ref::adopt(new cancel_cause(
-        "a sibling failed", failed_.first()->child->id(), std::source_location())));
+    abort_all(make_cause(cancel_why::sibling_failed, failed_.first()->child, {}));
   }
   if (running_ == 0 && waiting_) std::exchange(waiting_, nullptr)->done();
 }

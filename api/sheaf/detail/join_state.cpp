@@ -1,5 +1,6 @@
 #include <sheaf/detail/awaitable_argument.hpp>
 #include <sheaf/detail/join_state.hpp>
+#include <sheaf/detail/settled.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
 #include <exception>
@@ -95,8 +96,8 @@ void join_state::act_on_failure() noexcept {
   const future_state& failed = *first_failure_;
   const auto* const t =
       failed.is_task() ? static_cast<const task_state*>(&failed) : nullptr;
-  const auto cause = cancel_ref::adopt(new cancel_cause(
-      "a sibling failed", t ? t->id() : 0, t ? t->failed_at() : std::source_location()));
+  const auto cause = make_cause(cancel_why::sibling_failed, t,
+                                t ? t->failed_at() : std::source_location());
   for (std::size_t i = 0; i < size_; ++i) child(i).cancel(cause);
 }
 

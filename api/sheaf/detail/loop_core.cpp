@@ -1,5 +1,6 @@
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/settled.hpp>
 #include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
 
@@ -51,11 +52,11 @@ std::uint64_t loop_core::running_task() const noexcept {
 
 bool loop_core::cancel_all(const char* reason) noexcept {
   if (!has_tasks()) return false;
-  const auto cause =
-      cancel_ref::adopt(new cancel_cause(reason, 0, std::source_location::current()));
+  const auto cause = make_cause(cancel_why::shutdown, nullptr, {}, reason);
   // cancel() runs no code of a task and ends none, so the list stays as it is meanwhile.
   for (task_state* t = first_task(); t; t = task_after(*t)) {
-    if (t->cause() != cause) t->cancel(cause);
+    // What finish() awaits ends by itself, and whoever awaits it has been told.
+    if (t->cause() != cause && !t->finishing()) t->cancel(cause);
   }
   return true;
 }

@@ -99,6 +99,10 @@ class loop_core final : public runtime::scheduler {
     contexts_.erase(task);
   }
 
+  /// Whether a time limit was ever set here: tasks made from now on inherit deadlines.
+  bool deadlines_used() const noexcept { return deadlines_used_; }
+  void use_deadlines() noexcept { deadlines_used_ = true; }
+
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
 
@@ -133,6 +137,7 @@ class loop_core final : public runtime::scheduler {
 
   task_state* current_task_ = nullptr;
   context_state* context_ = nullptr;
+  bool deadlines_used_ = false;
   task_link tasks_{&tasks_, &tasks_};
   std::uint64_t next_id_ = 0;
   std::uint64_t end_id_ = 0;

@@ -11,6 +11,9 @@ namespace sheaf::detail {
 
 /// A request to cancel, in the name of the task that runs on `l`.
 cancel_ref make_cause(const loop_core& l, std::string reason, std::source_location at);
+/// The library's own, in the name of `by`, or of nobody if that is null.
+cancel_ref make_cause(cancel_why why, const future_state* by, std::source_location at,
+                      std::string text = {});
 
 /// How a settled state ended, its value copied. Throws invalid_state while it is pending.
 template <class T>

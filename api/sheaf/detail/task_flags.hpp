@@ -4,7 +4,7 @@
 
 namespace sheaf::detail {
 
-enum class task_flag : std::uint8_t {
+enum class task_flag : std::uint16_t {
   must_cancel = 1,   ///< requested; delivered at the next step
   interrupted = 2,   ///< delivered; thrown by the await that resumes
   queued_once = 4,   ///< the first step is queued, or more
@@ -12,7 +12,8 @@ enum class task_flag : std::uint8_t {
   held = 16,         ///< of a limit, which starts it
   in_request = 32,   ///< on the path of a request that is being passed on
   named = 64,        ///< its loop knows the name; else it is "Task-<id>"
-  has_context = 128  ///< its loop knows it
+  has_context = 128,  ///< its loop knows it
+  finishing = 256     ///< awaited by finish(): its awaiter is told in its place
 };
 
 /// How a task begins. `joined` and `held` are `queued` and `deferred` for a child that a
@@ -25,21 +26,21 @@ enum class start_mode : std::uint8_t {
   held = 8 | 16
 };
 
-/// The flags of a task in a byte. Not bit-fields: testing two of those is two tests.
+/// The flags of a task in a word. Not bit-fields: testing two of those is two tests.
 class task_flags {
  public:
-  explicit task_flags(start_mode how) noexcept : bits_(static_cast<std::uint8_t>(how)) {}
+  explicit task_flags(start_mode how) noexcept : bits_(static_cast<std::uint16_t>(how)) {}
 
   bool has(task_flag f) const noexcept { return (bits_ & bit(f)) != 0; }
   bool has_any(task_flag f, task_flag g) const noexcept {
     return (bits_ & (bit(f) | bit(g))) != 0;
   }
-  void set(task_flag f) noexcept { bits_ = static_cast<std::uint8_t>(bits_ | bit(f)); }
-  void clear(task_flag f) noexcept { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(f)); }
+  void set(task_flag f) noexcept { bits_ = static_cast<std::uint16_t>(bits_ | bit(f)); }
+  void clear(task_flag f) noexcept { bits_ = static_cast<std::uint16_t>(bits_ & ~bit(f)); }
 
  private:
   static constexpr unsigned bit(task_flag f) noexcept { return static_cast<unsigned>(f); }
-  std::uint8_t bits_;
+  std::uint16_t bits_;
 };
 
 }  // namespace sheaf::detail

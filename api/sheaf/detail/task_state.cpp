@@ -132,6 +132,15 @@ void task_state::throw_interrupt() {
   throw cancelled(cause_);
 }
 
+// asyncio's rule for two requests that are delivered as one: what it waited for was cancelled
+// by the first of them, and tells why (CANCEL-19).
+void task_state::throw_interrupt(const future_state& awaited) {
+  const cancelled* const inside = thrown<cancelled>(awaited.error());
+  if (inside) cause_ = inside->cause();
+  if (awaited.status() == future_status::cancelled) cause_ = awaited.cause();
+  throw_interrupt();
+}
+
 void task_state::start() noexcept {
   if (flags_.has(task_flag::queued_once)) return;
   flags_.set(task_flag::queued_once);
@@ -170,7 +179,7 @@ void task_state::abandon() noexcept {
 
 void task_state::note_request(const cancel_ref& cause) noexcept {
   ++cancelling_;
-  cause_ = cause;
+  if (!flags_.has(task_flag::interrupted)) cause_ = cause;  // else the first is on its way
   if (auto* const t = runtime::tracing(loop())) [[unlikely]] {
     const cancelled why(cause);
     t->cancel_requested(loop().now(), {id_}, why.by(), why.reason(), why.at());
@@ -224,6 +233,10 @@ unsigned task_state::uncancel() noexcept {
 
 // ---- what is known of a task -----------------------------------------------------------
 
+std::string task_state::given_name() const {
+  return flags_.has(task_flag::named) ? loop().name_of(id_) : std::string();
+}
+
 std::string task_state::name() const {
   if (flags_.has(task_flag::named)) return loop().name_of(id_);
   return std::string("Task-").append(std::to_string(id_));
@@ -238,6 +251,13 @@ void task_state::run_in(context_ref c) {
 void task_state::inherit_context() {
   const context_state* const c = current_context();
   if (c && !c->empty()) run_in(context_ref::adopt(new context_state(*c)));
+}
+
+void task_state::inherit_deadline() noexcept {
+  const task_state* const maker = loop().current_task();
+  if (!maker || maker->ambient_.none()) return;
+  const std::uint64_t ns = maker->ambient_.nearest();
+  if (ns != ambient_deadline::never) ambient_ = ambient_deadline::inherited(ns);
 }
 
 void task_state::forget_details() noexcept {
@@ -298,6 +318,10 @@ std::string task_state::describe() const {
 }
 
 std::string task_state::describe(const task_state* holder) const {
+  const auto why = [&] {
+    const std::string text = cause_ ? cause_->describe() : std::string();
+    return text.empty() ? text : " (" + text + ')';
+  };
   const auto word = [&]() -> std::string {
     switch (status_) {
       case future_status::value:
@@ -305,9 +329,9 @@ std::string task_state::describe(const task_state* holder) const {
       case future_status::error:
         return "finished exception=" + sheaf::describe(error_);
       case future_status::cancelled:
-        return "cancelled";
+        return "cancelled" + why();
       case future_status::pending:
-        return cancelling_ > 0 ? "cancelling" : "pending";
+        return cancelling_ > 0 ? "cancelling" + why() : "pending";
     }
     return {};
   };

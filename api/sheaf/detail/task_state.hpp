@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/detail/ambient_deadline.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/promise_base.hpp>
@@ -68,6 +69,11 @@ class task_state : public future_state, public task_link {
     if (flags_.has(task_flag::interrupted)) [[unlikely]]
       throw_interrupt();
   }
+  /// The same after a wait for `awaited`: a cancellation that this ended with was first.
+  void throw_if_interrupted(const future_state& awaited) {
+    if (flags_.has(task_flag::interrupted)) [[unlikely]]
+      throw_interrupt(awaited);
+  }
   /// For who does not throw it: takes the cancellation that was delivered, if one was.
   bool take_interrupt() noexcept {
     const bool was = flags_.has(task_flag::interrupted);
@@ -91,12 +97,18 @@ class task_state : public future_state, public task_link {
     if (result_kept_) discard_value();
   }
 
+  // ---- deadlines ----
+  const ambient_deadline& ambient() const noexcept { return ambient_; }
+  void set_ambient(ambient_deadline d) noexcept { ambient_ = d; }
+
   // ---- tasks as asyncio has them ----
   bool cancel(const cancel_ref& cause) noexcept override;
   unsigned cancelling() const noexcept { return cancelling_; }
   unsigned uncancel() noexcept;
   std::uint64_t id() const noexcept { return id_; }
   std::string name() const;
+  /// Empty if none was given.
+  std::string given_name() const;
   void set_name(std::string name);
   std::source_location created_at() const noexcept { return created_at_; }
   /// The last await of a task that failed; line() is 0 if there was none.
@@ -167,6 +179,9 @@ class task_state : public future_state, public task_link {
   /// Made by a combinator that holds it back until a limit allows.
   bool held() const noexcept { return flags_.has(task_flag::held); }
   bool child_of_call() const noexcept { return flags_.has(task_flag::joined); }
+  /// Awaited by finish(), which passes no cancellation on.
+  bool finishing() const noexcept { return flags_.has(task_flag::finishing); }
+  void set_finishing() noexcept { flags_.set(task_flag::finishing); }
   /// Ends a task that has not begun, with its frame, at once: the call that made it failed.
   void discard() noexcept;
 
@@ -182,6 +197,8 @@ class task_state : public future_state, public task_link {
     l.enlist(*this);
     if (l.context() && !l.context()->empty()) [[unlikely]]
       inherit_context();
+    if (l.deadlines_used()) [[unlikely]]
+      inherit_deadline();
     if (how != start_mode::deferred && runtime::tracing(l)) [[unlikely]]
       trace_spawn();
     if (flags_.has(task_flag::queued_once)) l.post(*this);
@@ -206,6 +223,8 @@ class task_state : public future_state, public task_link {
   void pass_request(const cancel_ref& cause) noexcept;
   void interrupt_or_mark(const cancel_ref& cause) noexcept;
   [[noreturn]] void throw_interrupt();
+  [[noreturn]] void throw_interrupt(const future_state& awaited);
+  void inherit_deadline() noexcept;
   exception_context describe_unretrieved() const override;
 
   void trace_spawn() noexcept;
@@ -228,6 +247,7 @@ class task_state : public future_state, public task_link {
   };
   std::uint64_t id_;
   std::source_location created_at_;
+  ambient_deadline ambient_;
 };
 
 using task_ref = runtime::intrusive_ptr<task_state>;

@@ -45,23 +45,26 @@ std::uint64_t timing_wheel::start_of(place p) const noexcept {
 
 timing_wheel::~timing_wheel() {
   for (slot& s : slots_) free_chunks(s.first);
+  if (spare_) frame_pool::deallocate(spare_, sizeof(chunk));
 }
 
 void timing_wheel::free_chunks(chunk* c) noexcept {
+  if (c && !spare_) spare_ = std::exchange(c, c->next);
   while (c) frame_pool::deallocate(std::exchange(c, c->next), sizeof(chunk));
 }
 
 timing_wheel::entry& timing_wheel::append(slot& s, const entry& e) noexcept {
   if (!s.last || s.last->size == chunk::room) {
-    auto* const fresh = static_cast<chunk*>(frame_pool::allocate(sizeof(chunk)));
+    auto* const fresh = spare_ ? std::exchange(spare_, nullptr)
+                               : static_cast<chunk*>(frame_pool::allocate(sizeof(chunk)));
     fresh->next = nullptr;
     fresh->size = 0;
     (s.last ? s.last->next : s.first) = fresh;
     s.last = fresh;
   }
-  entry& place = s.last->entries[s.last->size++];
-  place = e;
-  return place;
+  entry& at_end = s.last->entries[s.last->size++];
+  at_end = e;
+  return at_end;
 }
 
 void timing_wheel::insert(timer_node& n, std::uint64_t deadline_ns) noexcept {

@@ -139,9 +139,9 @@ class timing_wheel {
   std::uint64_t start_of(place p) const noexcept;
   std::uint64_t find_earliest() const noexcept;
   void insert(timer_node& n, std::uint64_t deadline_ns) noexcept;
-  static entry& append(slot& s, const entry& e) noexcept;
-  static void compact(slot& s) noexcept;
-  static void free_chunks(chunk* first) noexcept;
+  entry& append(slot& s, const entry& e) noexcept;
+  void compact(slot& s) noexcept;
+  void free_chunks(chunk* first) noexcept;
   slot detach(place p) noexcept;
   void cascade(place p) noexcept;
   void take_due(place p, std::uint64_t now_ns);
@@ -154,7 +154,8 @@ class timing_wheel {
   std::uint64_t earliest_ = never;
   std::array<std::uint64_t, words> occupied_{};
   std::array<slot, all_slots> slots_{};
-  std::vector<due> due_;  // scratch of take_due
+  chunk* spare_ = nullptr;  // of the last slot that ran empty: for a timer alone
+  std::vector<due> due_;    // scratch of take_due
 };
 
 }  // namespace sheaf::runtime
