@@ -1,4 +1,4 @@
-// Tasks one by one, plain callbacks, timers, and calls from another thread.
+// Tasks one by one, plain callbacks, and timers.
 #include "workloads.hpp"
 
 #include <sheaf/sheaf.hpp>
@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <functional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -135,23 +133,6 @@ sheaf::coro<outcome> timer_churn(meter& m, long n, long) {
   }
   m.stop();
   co_return outcome{cancelled, {}};
-}
-
-sheaf::coro<outcome> post_threadsafe(meter& m, long n, long) {
-  auto& loop = sheaf::loop::current();
-  sheaf::promise<> finished;
-  long count = 0;
-  const auto arrive = [&] {
-    if (++count == n) finished.set_value();
-  };
-  m.start();
-  std::thread poster([&] {
-    for (long i = 0; i < n; ++i) loop.call_soon_threadsafe(arrive);
-  });
-  co_await finished.get_future();
-  poster.join();
-  m.stop();
-  co_return outcome{count, {}};
 }
 
 }  // namespace bench

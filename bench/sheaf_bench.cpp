@@ -20,6 +20,7 @@ const std::map<std::string, bench::workload> workloads{
     {"gather_ready", bench::gather_ready},
     {"gather_sleep", bench::gather_sleep},
     {"group_spawn", bench::group_spawn},
+    {"offload", bench::offload},
     {"post_threadsafe", bench::post_threadsafe},
     {"queue_ping", bench::queue_ping},
     {"spawn_await", bench::spawn_await},

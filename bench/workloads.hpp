@@ -33,6 +33,9 @@ sheaf::coro<outcome> group_spawn(meter&, long n, long reps);
 sheaf::coro<outcome> await_chain(meter&, long n, long reps);
 sheaf::coro<outcome> call_soon(meter&, long n, long reps);
 sheaf::coro<outcome> timer_churn(meter&, long n, long reps);
+
+// threads.cpp
+sheaf::coro<outcome> offload(meter&, long n, long reps);
 sheaf::coro<outcome> post_threadsafe(meter&, long n, long reps);
 
 // queues.cpp

@@ -8,10 +8,14 @@ namespace sheaf {
 
 namespace {
 
-/// Of a thread that runs no task.
-detail::context_state& thread_context() {
+// Of a thread outside of tasks; null while nothing has been set in it.
+constinit thread_local detail::context_state* thread_context = nullptr;
+
+detail::context_state& own_thread_context() {
+  if (thread_context) return *thread_context;
   static thread_local const auto own =
       detail::context_ref::adopt(new detail::context_state);
+  thread_context = own.get();
   return *own;
 }
 
@@ -44,7 +48,7 @@ void context_state::set(std::uint64_t variable, std::any value) {
 context_state* current_context() noexcept {
   loop_core* const l = loop_core::current_or_null();
   if (l && (l->context() || l->current_task())) return l->context();
-  return &thread_context();
+  return thread_context;
 }
 
 context_state& own_context() {
@@ -54,7 +58,24 @@ context_state& own_context() {
     l->current_task()->run_in(context_ref::adopt(new context_state));
     return *l->context();
   }
-  return thread_context();
+  return own_thread_context();
+}
+
+context_scope::context_scope(context_state& c) noexcept {
+  if (loop_core* const l = loop_core::current_or_null()) {
+    before_ = l->context();
+    l->set_context(&c);
+  } else {
+    before_ = std::exchange(thread_context, &c);
+  }
+}
+
+context_scope::~context_scope() {
+  if (loop_core* const l = loop_core::current_or_null()) {
+    l->set_context(before_);
+  } else {
+    thread_context = before_;
+  }
 }
 
 std::uint64_t next_variable() noexcept {

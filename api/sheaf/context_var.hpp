@@ -4,6 +4,7 @@
 
 #include <any>
 #include <cstdint>
+#include <functional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -42,6 +43,18 @@ context_state* current_context() noexcept;
 context_state& own_context();
 std::uint64_t next_variable() noexcept;
 
+/// Makes `c` the context that is current on this thread, for the scope's time.
+class context_scope {
+ public:
+  explicit context_scope(context_state& c) noexcept;
+  context_scope(const context_scope&) = delete;
+  context_scope& operator=(const context_scope&) = delete;
+  ~context_scope();
+
+ private:
+  context_state* before_;
+};
+
 }  // namespace detail
 
 /// A set of values of context variables: asyncio's contextvars.Context.
@@ -52,6 +65,13 @@ class context {
  public:
   /// An empty one.
   context() : state_(detail::context_ref::adopt(new detail::context_state)) {}
+
+  /// Calls `f(args...)` with this as the current context: what it sets stays here.
+  template <class F, class... Args>
+  decltype(auto) run(F&& f, Args&&... args) const {
+    const detail::context_scope in(*state_);
+    return std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+  }
 
   /// For the library.
   explicit context(detail::context_ref s) noexcept : state_(std::move(s)) {}
@@ -72,8 +92,8 @@ context copy_context();
 ///     auto t = create_task(handle());             // sees "r-17"; what it sets stays its own
 ///
 /// A task runs in a copy of its creator's context, taken when it is created. A callback runs
-/// in a copy of the context it was registered in. Outside of tasks the thread has a context
-/// of its own. The variable must outlive its use. Cost: a look-up in the few that are set;
+/// in a copy of the context it was registered in, a function of to_thread() in one of its
+/// caller's. Outside of tasks the thread has a context of its own. The variable must outlive its use. Cost: a look-up in the few that are set;
 /// a task made where none is set pays nothing.
 template <class T>
 class context_var {

@@ -115,6 +115,11 @@ class cancelled final {
   detail::cancel_ref cause_;
 };
 
+/// Thrown at the co_yield of a generator that is closed by aclose(): Python's GeneratorExit.
+///
+/// Not a std::exception. Let it pass, or end after it; one that yields again is an error.
+class generator_exit final {};
+
 /// A time limit has passed. Its code is ETIMEDOUT of the generic category.
 ///
 /// Thrown by timeout::run() and wait_for() it has the cancellation that it stands for as its

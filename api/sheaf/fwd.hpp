@@ -12,6 +12,8 @@ template <class T = void>
 class task;
 template <class T = void>
 class outcome;
+template <class T>
+class generator;
 class barrier;
 class bounded_semaphore;
 class condition;

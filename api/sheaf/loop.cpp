@@ -1,4 +1,6 @@
+#include <sheaf/detail/thread_call.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/wait.hpp>
 
 #include <memory>
 #include <string>
@@ -61,6 +63,7 @@ class stop_when_done final : public detail::observer {
 
 loop::loop(const loop_options& options)
     : runtime::loop(make_core(nullptr, options.clock())) {
+  tasks().set_threads(options.threads());
   if (options.seed()) core().set_schedule(runtime::make_seeded_schedule(*options.seed()));
   trace_as_environment_says();
 }
@@ -85,6 +88,30 @@ std::vector<any_task> loop::all_tasks() const {
     all.emplace_back(detail::task_ref::share(t));
   }
   return all;
+}
+
+void loop::set_default_executor(const thread_pool_executor& executor) {
+  core().require_open("set_default_executor");
+  tasks().set_executor(executor.pool());
+}
+
+coro<> loop::shutdown_default_executor(std::optional<duration> limit) {
+  const auto pool = tasks().shut_executor();
+  if (!pool) co_return;
+  pool->shut_down();
+  const auto join = [](const std::shared_ptr<runtime::thread_pool>& p) { p->join(); };
+  const auto joined =
+      detail::call_on(tasks(), tasks().joiner(), "shutdown_default_executor",
+                      detail::with_context::no, join, pool);
+  if (!limit) {
+    co_await joined;
+    co_return;
+  }
+  const std::vector<future<>> threads{joined};
+  const auto [done, pending] = co_await wait(threads, wait_options().timeout(*limit));
+  if (pending.empty()) co_return;
+  core().report(
+      {.message = "shutdown_default_executor: its threads have not ended in time"});
 }
 
 void loop::require_idle() const {

@@ -7,8 +7,10 @@
 #include <sheaf/promise.hpp>
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/thread_pool_executor.hpp>
 
 #include <functional>
+#include <optional>
 #include <source_location>
 #include <utility>
 
@@ -37,6 +39,12 @@ class loop : public runtime::loop {
     if (!detail::has_context()) [[likely]]
       return runtime::loop::call_soon(std::forward<F>(f));
     return runtime::loop::call_soon(with_context(std::forward<F>(f)));
+  }
+  template <std::invocable F>
+  runtime::call_handle call_soon_threadsafe(F&& f) {
+    if (!detail::has_context()) [[likely]]
+      return runtime::loop::call_soon_threadsafe(std::forward<F>(f));
+    return runtime::loop::call_soon_threadsafe(with_context(std::forward<F>(f)));
   }
   template <std::invocable F>
   runtime::timer_handle call_later(duration delay, F&& f) {
@@ -101,6 +109,16 @@ class loop : public runtime::loop {
   const std::function<void(task_options&)>& get_task_factory() const noexcept {
     return tasks().factory;
   }
+
+  /// Takes the place of the loop's own threads for to_thread() and run_in_executor(nullptr).
+  /// The loop keeps a handle. Its end waits for its own jobs there, and shuts nothing down
+  /// that was given to it.
+  void set_default_executor(const thread_pool_executor& executor);
+
+  /// Refuses jobs for the default executor from now on, with invalid_state, and waits, without
+  /// blocking the loop, until its threads have ended. After `limit` it gives up, with a
+  /// report; the loop's close waits for them all the same. run() needs no such call.
+  coro<> shutdown_default_executor(std::optional<duration> limit = {});
 
   /// For the library.
   detail::loop_core& tasks() const noexcept {

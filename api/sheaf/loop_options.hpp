@@ -1,7 +1,9 @@
 #pragma once
 
 #include <sheaf/runtime/scheduler.hpp>
+#include <sheaf/runtime/thread_pool.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -35,10 +37,19 @@ class loop_options {
   }
   loop_options&& seed(std::uint64_t n) && { return std::move(seed(n)); }
 
+  /// How many threads to_thread() may use; by default asyncio's number.
+  loop_options& threads(std::size_t n) & {
+    threads_ = n;
+    return *this;
+  }
+  loop_options&& threads(std::size_t n) && { return std::move(threads(n)); }
+
   runtime::clock_kind clock() const noexcept { return clock_; }
   const std::optional<std::uint64_t>& seed() const noexcept { return seed_; }
+  std::size_t threads() const noexcept { return threads_; }
 
  private:
+  std::size_t threads_ = runtime::thread_pool::default_size();
   std::optional<std::uint64_t> seed_;
   runtime::clock_kind clock_ = runtime::clock_kind::real;
 };

@@ -4,6 +4,7 @@
 #include <sheaf/loop.hpp>
 #include <sheaf/runtime/schedule_file.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -60,6 +61,13 @@ class run_options {
   run_options&& replay_schedule(std::filesystem::path file) && {
     return std::move(replay_schedule(std::move(file)));
   }
+
+  /// How many threads to_thread() may use.
+  run_options& threads(std::size_t n) & {
+    loop_.threads(n);
+    return *this;
+  }
+  run_options&& threads(std::size_t n) && { return std::move(threads(n)); }
 
   /// Makes the loop, in place of `loop(loop_options)`.
   run_options& loop_factory(std::function<std::unique_ptr<loop>()> make) & {

@@ -13,6 +13,7 @@
 #include <sheaf/finish.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/generator.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/mutex.hpp>
 #include <sheaf/outcome.hpp>
@@ -30,3 +31,13 @@
 #include <sheaf/trace.hpp>
 #include <sheaf/wait.hpp>
 #include <sheaf/wait_for.hpp>
+#include <sheaf/run_coroutine_threadsafe.hpp>
+#include <sheaf/run_in_executor.hpp>
+#include <sheaf/shield.hpp>
+#include <sheaf/sleep.hpp>
+#include <sheaf/task.hpp>
+#include <sheaf/thread_pool_executor.hpp>
+#include <sheaf/to_thread.hpp>
+#include <sheaf/trace.hpp>
+#include <sheaf/wait.hpp>
+#include <sheaf/wrap_future.hpp>

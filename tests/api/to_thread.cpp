@@ -127,7 +127,7 @@ TEST_CASE("to_thread: many run at once [THREAD-3]", "[api][to_thread][THREAD-3]"
 TEST_CASE("to_thread: calls begin in the order they were made", "[api][to_thread]") {
   event_log log;
   run([](event_log& seen) -> coro<> {
-    loop::current().tasks().pool().set_size(1);
+    loop::current().tasks().set_threads(1);
     std::vector<future<>> calls;
     for (int i = 0; i < 5; ++i) {
       calls.push_back(to_thread([&seen, i] { seen.push_back(std::to_string(i)); }));
@@ -139,7 +139,7 @@ TEST_CASE("to_thread: calls begin in the order they were made", "[api][to_thread
 
 TEST_CASE("to_thread: more calls than threads all end", "[api][to_thread]") {
   const auto sum = run([]() -> coro<int> {
-    loop::current().tasks().pool().set_size(2);
+    loop::current().tasks().set_threads(2);
     std::vector<future<int>> calls;
     for (int i = 0; i < 200; ++i) calls.push_back(to_thread(twice, i));
     int total = 0;
@@ -189,7 +189,7 @@ TEST_CASE(
   gate closed;
   std::atomic<bool> called = false;
   run([](gate& g, std::atomic<bool>& flag) -> coro<> {
-    loop::current().tasks().pool().set_size(1);
+    loop::current().tasks().set_threads(1);
     const auto first = to_thread([&g] { g.pass(); });
     const auto second = to_thread([&flag] { flag = true; });
     CHECK(second.cancel("too late"));

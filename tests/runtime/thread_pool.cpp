@@ -27,6 +27,7 @@ class job final : public pool_job {
  public:
   job(loop& l, unique_function<void()> there, unique_function<void()> here)
       : loop_(l.core()), there_(std::move(there)), here_(std::move(here)) {}
+  scheduler& home() const noexcept { return loop_; }
   void execute() noexcept override { there_(); }
   void run() noexcept override {
     loop_.expect_threads(-1);
@@ -44,6 +45,8 @@ class job final : public pool_job {
   unique_function<void()> there_, here_;
   counted counted_;
 };
+
+void submit(thread_pool& pool, job& j) { pool.submit(j, j.home()); }
 
 /// Holds threads until so many have come.
 class meeting {
@@ -67,15 +70,15 @@ TEST_CASE("thread_pool: a job runs on another thread and ends on the loop's",
           "[runtime][thread_pool]") {
   counted::reset();
   loop l;
-  thread_pool pool(l.core());
+  thread_pool pool;
   std::thread::id there, here;
   bool loop_was_current = false;
-  pool.submit(*new job(
-      l, [&] { there = std::this_thread::get_id(); },
-      [&] {
-        here = std::this_thread::get_id();
-        loop_was_current = &loop::current() == &l;
-      }));
+  submit(pool, *new job(
+                   l, [&] { there = std::this_thread::get_id(); },
+                   [&] {
+                     here = std::this_thread::get_id();
+                     loop_was_current = &loop::current() == &l;
+                   }));
   l.run_forever();  // waits for it, and for nothing else
   CHECK(here == std::this_thread::get_id());
   CHECK(there != here);
@@ -87,12 +90,12 @@ TEST_CASE("thread_pool: a job runs on another thread and ends on the loop's",
 TEST_CASE("thread_pool: jobs begin in the order they were submitted",
           "[runtime][thread_pool]") {
   loop l;
-  thread_pool pool(l.core());
+  thread_pool pool;
   pool.set_size(1);
   std::vector<int> began, expected;
   int ended = 0;
   for (int i = 0; i < 200; ++i) {
-    pool.submit(*new job(l, [&began, i] { began.push_back(i); }, [&] { ++ended; }));
+    submit(pool, *new job(l, [&began, i] { began.push_back(i); }, [&] { ++ended; }));
     expected.push_back(i);
   }
   l.run_forever();
@@ -103,7 +106,7 @@ TEST_CASE("thread_pool: jobs begin in the order they were submitted",
 TEST_CASE("thread_pool: as many run at once as there is room for, and no more",
           "[runtime][thread_pool]") {
   loop l;
-  thread_pool pool(l.core());
+  thread_pool pool;
   constexpr int size = 5;
   pool.set_size(size);
   std::mutex lock;
@@ -111,14 +114,14 @@ TEST_CASE("thread_pool: as many run at once as there is room for, and no more",
   meeting all(size);  // passed only when so many run at once
   int ended = 0;
   for (int i = 0; i < 40; ++i) {
-    pool.submit(*new job(
-        l,
-        [&] {
-          all.come();
-          const std::lock_guard hold(lock);
-          threads.insert(std::this_thread::get_id());
-        },
-        [&] { ++ended; }));
+    submit(pool, *new job(
+                     l,
+                     [&] {
+                       all.come();
+                       const std::lock_guard hold(lock);
+                       threads.insert(std::this_thread::get_id());
+                     },
+                     [&] { ++ended; }));
   }
   l.run_forever();
   CHECK(ended == 40);
@@ -130,11 +133,11 @@ TEST_CASE("thread_pool: as many run at once as there is room for, and no more",
 TEST_CASE("thread_pool: a thread that waits is used before a new one is made",
           "[runtime][thread_pool]") {
   loop l;
-  thread_pool pool(l.core());
+  thread_pool pool;
   std::set<std::thread::id> threads;
   for (int i = 0; i < 50; ++i) {
     // One after another: the one before has ended here, so its thread is about to wait.
-    pool.submit(*new job(l, [&] { threads.insert(std::this_thread::get_id()); }, [] {}));
+    submit(pool, *new job(l, [&] { threads.insert(std::this_thread::get_id()); }, [] {}));
     l.run_forever();
   }
   pool.join();
@@ -144,18 +147,18 @@ TEST_CASE("thread_pool: a thread that waits is used before a new one is made",
 TEST_CASE("thread_pool: join() waits for all, their results are in the loop's inbox",
           "[runtime][thread_pool]") {
   loop l;
-  thread_pool pool(l.core());
+  thread_pool pool;
   std::atomic<int> executed{0};
   int ended = 0;
   for (int i = 0; i < 20; ++i)
-    pool.submit(*new job(l, [&] { ++executed; }, [&] { ++ended; }));
+    submit(pool, *new job(l, [&] { ++executed; }, [&] { ++ended; }));
   pool.join();
   CHECK(executed == 20);
   CHECK(ended == 0);
   l.run_forever();
   CHECK(ended == 20);
-  pool.submit(
-      *new job(l, [&] { ++executed; }, [&] { ++ended; }));  // it can be used again
+  submit(pool,
+         *new job(l, [&] { ++executed; }, [&] { ++ended; }));  // it can be used again
   l.run_forever();
   CHECK(ended == 21);
 }
@@ -166,8 +169,8 @@ TEST_CASE("thread_pool: results that the loop never took are dropped with it",
   int ended = 0;
   {
     loop l;
-    thread_pool pool(l.core());
-    for (int i = 0; i < 20; ++i) pool.submit(*new job(l, [] {}, [&] { ++ended; }));
+    thread_pool pool;
+    for (int i = 0; i < 20; ++i) submit(pool, *new job(l, [] {}, [&] { ++ended; }));
     pool.join();
     l.close();
   }
@@ -183,8 +186,8 @@ TEST_CASE("thread_pool: the size is asyncio's", "[runtime][thread_pool]") {
 TEST_CASE("thread_pool: its threads do not count as somebody who could call",
           "[runtime][thread_pool]") {
   loop l;
-  thread_pool pool(l.core());
-  pool.submit(*new job(l, [] {}, [] {}));
+  thread_pool pool;
+  submit(pool, *new job(l, [] {}, [] {}));
   l.run_forever();  // would wait for ever for the pool's idle thread
   meeting leave(2);
   std::thread other([&] { leave.come(); });
@@ -196,11 +199,11 @@ TEST_CASE("thread_pool: its threads do not count as somebody who could call",
 TEST_CASE("thread_pool: virtual time stands while a job is under way",
           "[runtime][thread_pool]") {
   loop l{clock_kind::virtual_};
-  thread_pool pool(l.core());
+  thread_pool pool;
   std::vector<int> order;
   meeting go(2);
   l.call_later(1h, [&] { order.push_back(2); });
-  pool.submit(*new job(l, [&] { go.come(); }, [&] { order.push_back(1); }));
+  submit(pool, *new job(l, [&] { go.come(); }, [&] { order.push_back(1); }));
   l.turn();
   l.turn();
   CHECK(order.empty());

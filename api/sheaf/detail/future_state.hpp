@@ -143,6 +143,8 @@ class future_state : public observer, public runtime::pooled {
   /// Null for a value; throws `cancelled` for a cancellation and invalid_state while pending.
   std::exception_ptr exception();
   const std::exception_ptr& error() const noexcept { return error_; }
+  /// For the one who takes it to another thread: an exception object is no thing to share.
+  std::exception_ptr hand_over_error() noexcept { return std::exchange(error_, nullptr); }
   const cancel_ref& cause() const noexcept { return cause_; }
   /// From now on its error is somebody's business; it will not be reported.
   void mark_retrieved() noexcept { retrieved_ = true; }
@@ -258,6 +260,11 @@ class holding : public Base {
   template <class... Args>
   void emplace(Args&&... args) {
     ::new (static_cast<void*>(&value_)) T(std::forward<Args>(args)...);
+  }
+  /// In place of what `make()` gives, without a move.
+  template <class Make>
+  void emplace_from(Make&& make) {
+    ::new (static_cast<void*>(&value_)) T(std::forward<Make>(make)());
   }
 
  protected:

@@ -3,6 +3,7 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/thread_pool_executor.hpp>
 
 #include <atomic>
 #include <string>
@@ -82,10 +83,12 @@ void loop_core::end_activities() noexcept {
          ++turns) {
     }
   }
-  if (!pool_) return;
   // A job may need the loop to come to its end: the loop runs meanwhile if it can be run.
   while (!borrowed() && expects_threads()) blocking_turn();
-  pool_->join();
+  wait_for_jobs();
+  joiner_.reset();
+  replaced_.clear();  // joins them, unless others have a handle
+  executor_.reset();
 }
 
 // What refused to end, and every task of a borrowed loop, whose host cannot be run from here.
@@ -172,9 +175,12 @@ void loop_core::shut_down_tasks() {
   if (exit) std::rethrow_exception(exit);
 }
 
-runtime::thread_pool& loop_core::pool() {
-  if (!pool_) pool_ = std::make_unique<runtime::thread_pool>(*this);
-  return *pool_;
+void loop_core::make_executor(const char* what) {
+  require_open(what);
+  if (executor_gone_) {
+    throw invalid_state(std::string(what) + ": the default executor was shut down");
+  }
+  executor_ = thread_pool_executor(threads_).pool();
 }
 
 void loop_core::start_trace(const std::filesystem::path& file) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace sheaf {
 class task_options;
@@ -115,8 +116,29 @@ class loop_core final : public runtime::scheduler {
   /// meanwhile is reported.
   void shut_down_tasks();
 
-  /// The threads of to_thread(); made when first asked for.
-  runtime::thread_pool& pool();
+  /// The threads of to_thread(), made when first asked for. Throws invalid_state if the loop is
+  /// closed, or they were shut down; `what` is the call that needs them.
+  runtime::thread_pool& executor(const char* what) {
+    if (!executor_ || executor_gone_ || closed()) [[unlikely]]
+      make_executor(what);
+    return *executor_;
+  }
+  /// A thread that waits for others.
+  runtime::thread_pool& joiner() {
+    if (!joiner_) joiner_ = std::make_unique<runtime::thread_pool>(1);
+    return *joiner_;
+  }
+  /// How many there may be; before they are made.
+  void set_threads(std::size_t n) noexcept { threads_ = n; }
+  /// One that is replaced goes on with the jobs it has.
+  void set_executor(std::shared_ptr<runtime::thread_pool> e) {
+    replaced_.push_back(std::exchange(executor_, std::move(e)));
+  }
+  /// Gives the executor up, null if there is none; from now on asking for it is an error.
+  std::shared_ptr<runtime::thread_pool> shut_executor() noexcept {
+    executor_gone_ = true;
+    return executor_;
+  }
 
   void start_trace(const std::filesystem::path& file);
   /// Writes the trace; without effect if there is none.
@@ -132,6 +154,7 @@ class loop_core final : public runtime::scheduler {
   [[noreturn]] static void no_current(const char* what);
   void take_ids() noexcept;
   context_state* look_up_context(std::uint64_t task) noexcept;
+  void make_executor(const char* what);
 
   static constexpr char layer_tag = 0;
 
@@ -147,10 +170,14 @@ class loop_core final : public runtime::scheduler {
   std::uint64_t suspended_at_ = 0;
   std::unordered_map<std::uint64_t, std::string> names_;
   std::unordered_map<std::uint64_t, context_ref> contexts_;
-  std::uint64_t looked_up_ =
-      0;  // the task last looked up in it: often run()'s, which has one
+  // The task last looked up in it: often run()'s, which has one.
+  std::uint64_t looked_up_ = 0;
   context_state* found_ = nullptr;
-  std::unique_ptr<runtime::thread_pool> pool_;
+  std::shared_ptr<runtime::thread_pool> executor_;
+  std::vector<std::shared_ptr<runtime::thread_pool>> replaced_;
+  std::unique_ptr<runtime::thread_pool> joiner_;
+  std::size_t threads_ = runtime::thread_pool::default_size();
+  bool executor_gone_ = false;
   std::unique_ptr<runtime::trace_session> trace_session_;
 };
 

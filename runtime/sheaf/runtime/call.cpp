@@ -1,42 +1,36 @@
 #include <sheaf/runtime/call.hpp>
 
-#include <sheaf/runtime/trace_hooks.hpp>
-
 namespace sheaf::runtime::detail {
 
-bool call_node::leave_waiting(state to) noexcept {
-  if (threadsafe_) {
-    state expected = state::waiting;
-    return state_.compare_exchange_strong(expected, to);
+bool call_node::leave_waiting(std::uint32_t to) noexcept {
+  std::uint32_t word = word_.load(std::memory_order_acquire);
+  if (!threadsafe_) {
+    if (word % one_holder != waiting) return false;
+    word_.store(word + to, std::memory_order_relaxed);
+    return true;
   }
-  if (state_.load(std::memory_order_relaxed) != state::waiting) return false;
-  state_.store(to, std::memory_order_relaxed);
-  return true;
+  while (word % one_holder == waiting) {
+    if (word_.compare_exchange_weak(word, word + to, std::memory_order_acq_rel)) {
+      return true;
+    }
+  }
+  return false;
 }
 
-void call_node::run() noexcept {
-  if (leave_waiting(state::finished)) {
-    const trace_callback slice(owner_, "callback");
-    try {
-      invoke();
-    } catch (...) {
-      owner_.fail("a callback", std::current_exception());
-    }
-    discard();
-  }
-  release();
+void call_node::fail() noexcept {
+  scheduler::current()->fail("a callback", std::current_exception());
 }
 
 void call_node::drop() noexcept {
-  if (leave_waiting(state::cancelled)) discard();
+  if (leave_waiting(is_cancelled)) discard();
   release();
 }
 
 void call_node::cancel() noexcept {
-  if (!leave_waiting(state::cancelled)) return;
+  if (!leave_waiting(is_cancelled)) return;
   discard();
   if (!armed()) return;  // it is in the ready queue, which passes over it
-  owner_.disarm(*this);
+  disarm();
   release();
 }
 

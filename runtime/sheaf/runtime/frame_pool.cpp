@@ -124,14 +124,8 @@ void pool_return(void* memory, std::size_t size) noexcept {
   reservoir::shared().put(::new (memory) pool_block{nullptr}, c);
 }
 
-void pool_return_foreign(void* memory, std::size_t size) noexcept {
-  constexpr unsigned char together = 60;
-  const std::size_t c = size / pool_lists::granule;
-  if (c >= pool_lists::classes || pool_is_off()) return ::operator delete(memory);
-  if (this_thread_pool == &dead_lists) return pool_return(memory, size);
+void pool_return_foreign(std::size_t c) noexcept {
   pool_lists& lists = this_thread().lists;
-  lists.foreign[c] = ::new (memory) pool_block{lists.foreign[c]};
-  if (++lists.foreign_size[c] < together) return;
   reservoir::shared().put(std::exchange(lists.foreign[c], nullptr), c);
   lists.foreign_size[c] = 0;
 }

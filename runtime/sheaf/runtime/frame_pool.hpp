@@ -16,6 +16,7 @@ struct pool_lists {
   static constexpr std::size_t granule = 8;
   static constexpr std::size_t largest = 1024;
   static constexpr std::size_t classes = largest / granule + 1;
+  static constexpr unsigned char together = 60;
 
   pool_block* head[classes];
   bool bypass;  // the lists stay empty and every call takes the slow path
@@ -30,7 +31,7 @@ extern constinit thread_local pool_lists* this_thread_pool
 
 void* pool_refill(std::size_t size);
 void pool_return(void* block, std::size_t size) noexcept;
-void pool_return_foreign(void* block, std::size_t size) noexcept;
+void pool_return_foreign(std::size_t size_class) noexcept;
 
 }  // namespace detail
 
@@ -54,7 +55,16 @@ class frame_pool {
   /// Gives back what another thread allocates all the time, such as messages from it: sixty
   /// at once, to where that thread finds them.
   static void deallocate_foreign(void* memory, std::size_t size) noexcept {
-    detail::pool_return_foreign(memory, round_up(size, 16));
+    auto& lists = *detail::this_thread_pool;
+    const std::size_t c = round_up(size, 16) / detail::pool_lists::granule;
+    if (c >= detail::pool_lists::classes || lists.bypass) [[unlikely]] {
+      return detail::pool_return(memory, round_up(size, 16));
+    }
+    auto* block = static_cast<detail::pool_block*>(memory);
+    block->next = lists.foreign[c];
+    lists.foreign[c] = block;
+    if (++lists.foreign_size[c] == detail::pool_lists::together) [[unlikely]]
+      detail::pool_return_foreign(c);
   }
 
   /// For objects whose alignment is 8 at most.

@@ -66,7 +66,8 @@ class loop {
   /// Runs `f()` in the next batch, after all that was queued before. Cost: one pooled block.
   template <std::invocable F>
   call_handle call_soon(F&& f) {
-    auto node = make_call(std::forward<F>(f), "call_soon");
+    scheduler_->require_open("call_soon");
+    auto node = make_call(false, std::forward<F>(f));
     scheduler_->post(*node);
     return call_handle(std::move(node));
   }
@@ -74,14 +75,15 @@ class loop {
   /// Runs `f()` once, not earlier than `delay` from now; zero or less is the next batch.
   template <std::invocable F>
   timer_handle call_later(duration delay, F&& f) {
-    return arm(make_call(std::forward<F>(f), "call_later"),
-               scheduler_->after(delay.count()));
+    scheduler_->require_open("call_later");
+    return arm(std::forward<F>(f), scheduler_->after(delay.count()));
   }
 
   /// Runs `f()` once, not earlier than `when` of time().
   template <std::invocable F>
   timer_handle call_at(time_point when, F&& f) {
-    return arm(make_call(std::forward<F>(f), "call_at"), to_ns(when));
+    scheduler_->require_open("call_at");
+    return arm(std::forward<F>(f), to_ns(when));
   }
 
   /// call_soon() for any thread; wakes the loop. The callable is destroyed on the loop's
@@ -89,9 +91,7 @@ class loop {
   /// Cost: a pooled block and a lock; a system call only for the first since the loop looked.
   template <std::invocable F>
   call_handle call_soon_threadsafe(F&& f) {
-    using held = detail::call_of<std::decay_t<F>>;
-    auto node = intrusive_ptr<detail::call_node>::adopt(
-        new held(*scheduler_, true, std::forward<F>(f)));
+    auto node = make_call(true, std::forward<F>(f));
     post_threadsafe(*node);
     return call_handle(std::move(node));
   }
@@ -161,17 +161,18 @@ class loop {
   explicit loop(intrusive_ptr<scheduler> s) noexcept;
 
  private:
+  using call_ref = intrusive_ptr<detail::call_node>;
   template <class F>
-  intrusive_ptr<detail::call_node> make_call(F&& f, const char* what) {
-    scheduler_->require_open(what);
-    using held = detail::call_of<std::decay_t<F>>;
-    return intrusive_ptr<detail::call_node>::adopt(
-        new held(*scheduler_, false, std::forward<F>(f)));
+  static call_ref make_call(bool threadsafe, F&& f) {
+    using node = detail::call_of<std::decay_t<F>, false>;
+    return call_ref::adopt(new node(threadsafe, std::forward<F>(f)));
   }
-  timer_handle arm(intrusive_ptr<detail::call_node> node,
-                   std::uint64_t deadline) noexcept {
-    scheduler_->arm(*node, deadline);
-    return {std::move(node), to_time(deadline)};
+  template <class F>
+  timer_handle arm(F&& f, std::uint64_t deadline) {
+    using node = detail::call_of<std::decay_t<F>, true>;
+    auto* const made = new node(false, std::forward<F>(f));
+    made->arm(*scheduler_, deadline);
+    return {call_ref::adopt(made), to_time(deadline)};
   }
   void post_threadsafe(detail::call_node& node);
 

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 namespace sheaf::runtime {
 
@@ -160,6 +161,7 @@ void scheduler::drain() noexcept {
     }
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
+    if (inbox_.some()) take_inbox();
   } while (!ready_.empty() && !stop_ && !leaving_ &&
            (resumed_ < look_at_ || !over_budget(from, until)));
   if (clock_ != clock_kind::real)
@@ -171,7 +173,8 @@ void scheduler::drain() noexcept {
   if (tracing(*this)) [[unlikely]]
     trace_counters();
   if (closed_) return;
-  if (ready_.empty() && !due) {
+  // Who posts from now on wakes the loop: it must not fall asleep over what came just before.
+  if (ready_.empty() && !due && (inbox_.sleep() || !take_inbox())) {
     awake_ = false;
     uv_idle_stop(&handles_->idle);
   }
@@ -200,26 +203,18 @@ void scheduler::on_timer() noexcept {
   if (!awake_) wake();  // drain() looks at the wheel; it re-arms if nothing was due yet
 }
 
-bool scheduler::post_threadsafe(ready_node& n) {
-  const std::lock_guard hold(inbox_lock_);
-  if (inbox_closed_) return false;
-  const bool first = inbox_.empty();
-  inbox_.push_back(&n);
-  // Sent under the lock: the handle cannot be closed in between. Only the first message
-  // wakes; the loop takes all that came since.
-  if (first) uv_async_send(&handles_->async);
-  return true;
+bool scheduler::put(ready_node& n, bool is_job) {
+  // Sent under the inbox's lock: the handle cannot be closed in between.
+  return inbox_.put(n, is_job, [this] { uv_async_send(&handles_->async); });
 }
 
 bool scheduler::take_inbox() noexcept {
-  {
-    const std::lock_guard hold(inbox_lock_);
-    taken_.swap(inbox_);
-  }
-  const bool any = !taken_.empty();
-  for (ready_node* const n : taken_) post(*n);
-  taken_.clear();
-  return any;
+  return inbox_.take([this](ready_node& n) { post(n); });
+}
+
+void scheduler::wait_for_jobs() noexcept {
+  constexpr std::chrono::microseconds nap(50);
+  while (inbox_.jobs() != jobs_given_) std::this_thread::sleep_for(nap);
 }
 
 void scheduler::expect_threads(int change) noexcept {
@@ -371,10 +366,7 @@ void scheduler::close() {
     throw invalid_state("close: the loop is running");
   }
   end_activities();
-  {
-    const std::lock_guard hold(inbox_lock_);
-    inbox_closed_ = true;
-  }
+  inbox_.close();
   take_inbox();
   closed_ = true;  // from here on what is posted is dropped at once
   awake_ = false;

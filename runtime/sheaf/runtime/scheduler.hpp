@@ -2,6 +2,7 @@
 
 #include <sheaf/runtime/exception_context.hpp>
 #include <sheaf/runtime/frame_pool.hpp>
+#include <sheaf/runtime/inbox.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
 #include <sheaf/runtime/schedule.hpp>
 #include <sheaf/runtime/timing_wheel.hpp>
@@ -11,9 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 struct uv_loop_s;
 
@@ -114,8 +113,11 @@ class scheduler {
     if (--drops_held_ == 0 && closed_) drop_queued();
   }
 
-  /// Queues `n` from any thread; false when the loop is closed.
-  bool post_threadsafe(ready_node& n);
+  /// Queues `n` from any thread; false when the loop is closed. A call whose node has
+  /// arrived does not touch the loop any more: it may be destroyed.
+  bool post_threadsafe(ready_node& n) { return put(n, false); }
+  /// The same for a job that a thread pool has done.
+  bool post_job(ready_node& n) { return put(n, true); }
 
   void arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
     wheel_.arm(n, deadline_ns);
@@ -182,8 +184,17 @@ class scheduler {
   exception_handler& handler() noexcept { return handler_; }
   std::uint64_t reports() const noexcept { return reports_; }
 
-  /// While held, the loop waits for other threads: a job of a thread pool is under way.
+  /// A job was given to a thread pool, or has come back and run (-1): the loop waits for those
+  /// under way.
   void expect_threads(int change) noexcept;
+  void job_given() noexcept {
+    ++jobs_given_;
+    expect_threads(+1);
+  }
+  void job_taken_back() noexcept {
+    --jobs_given_;
+    expect_threads(-1);
+  }
 
   /// Marks a scheduler that a layer above has derived from; null for the runtime's own.
   const void* layer() const noexcept { return layer_; }
@@ -211,6 +222,8 @@ class scheduler {
   bool expects_threads() const noexcept { return expected_threads_ > 0; }
   /// One turn that may block in the poll; false when nothing can happen any more.
   bool blocking_turn() noexcept;
+  /// Blocks until all jobs of this loop are in its inbox. For a loop that cannot be run.
+  void wait_for_jobs() noexcept;
 
  private:
   friend struct detail::loop_handles;
@@ -220,6 +233,7 @@ class scheduler {
   void drain() noexcept;
   bool over_budget(std::size_t from, std::uint64_t until) noexcept;
   void rearm() noexcept;
+  bool put(ready_node& n, bool is_job);
   bool take_inbox() noexcept;
   bool jump() noexcept;
   bool wait_for_threads() noexcept;
@@ -269,6 +283,7 @@ class scheduler {
   exception_handler handler_;
   std::uint64_t reports_ = 0;
   int expected_threads_ = 0;
+  std::uint64_t jobs_given_ = 0;
   int drops_held_ = 0;
   int closing_handles_ = 0;
   struct handle_list final : detail::handle_link {
@@ -276,10 +291,7 @@ class scheduler {
   };
   handle_list open_handles_;
 
-  std::mutex inbox_lock_;
-  std::vector<ready_node*> inbox_;  // guarded by inbox_lock_
-  bool inbox_closed_ = false;       // guarded by inbox_lock_
-  std::vector<ready_node*> taken_;  // the other buffer, of the loop's thread
+  inbox inbox_;
 };
 
 }  // namespace sheaf::runtime

@@ -1,4 +1,5 @@
 #include <sheaf/runtime/detail/uv.hpp>
+#include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/thread_census.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
@@ -7,38 +8,135 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 namespace sheaf::runtime {
+
+namespace {
+constinit thread_local const thread_pool* pool_here = nullptr;
+}  // namespace
+
+bool thread_pool::is_here() const noexcept { return pool_here == this; }
 
 std::size_t thread_pool::default_size() noexcept {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   return std::min<std::size_t>(cores + 4, 32);
 }
 
-void thread_pool::start_thread() {
+// ---- from a loop's thread --------------------------------------------------------------
+
+void thread_pool::submit(pool_job& job, scheduler& home) {
+  // A clock that is not real has nothing to say of what runs beside it.
+  job.timed_ = tracing(home) && home.clock() == clock_kind::real;
+  job.home_ = &home;
+  home.job_given();
   try {
-    threads_.emplace_back([this] { serve(); });
-    count_pool_threads(+1);
-  } catch (const std::system_error&) {
-    if (threads_.empty()) throw;  // the threads that there are will get to it
+    switch (add(job)) {
+      case need::nothing:
+        return;
+      case need::wake:
+        return wake(1);
+      case need::thread:
+        return start_thread(job);
+    }
+  } catch (...) {
+    home.job_taken_back();
+    throw;
   }
 }
 
-void thread_pool::submit(pool_job& job) {
-  // A clock that is not real has nothing to say of what runs beside it.
-  job.timed_ = tracing(scheduler_) && scheduler_.clock() == clock_kind::real;
-  bool thread_needed;
-  {
-    const std::lock_guard hold(lock_);
-    thread_needed = jobs_.size() + 1 > idle_threads_;
+thread_pool::need thread_pool::add(pool_job& job) {
+  const std::lock_guard hold(lock_);
+  if (refusing_) throw invalid_state("the executor was shut down");
+  job.next_ = nullptr;
+  (first_ ? last_->next_ : first_) = &job;
+  last_ = &job;
+  if (++queued_ <= called_) return need::nothing;
+  if (idle_ > 0) {
+    if (called_ > 0) return need::nothing;
+    --idle_;
+    ++called_;
+    return need::wake;
   }
-  if (thread_needed && threads_.size() < most_) start_thread();
-  {
-    const std::lock_guard hold(lock_);
-    jobs_.push_back(&job);
+  if (started_ >= most_) return need::nothing;
+  ++started_;
+  ++called_;
+  return need::thread;
+}
+
+void thread_pool::start_thread(pool_job& job) {
+  try {
+    const std::lock_guard hold(sleep_lock_);
+    threads_.emplace_back([this] { serve(); });
+    count_pool_threads(+1);
+  } catch (const std::system_error&) {
+    if (withdraw(job)) throw;
   }
-  work_.notify_one();
-  scheduler_.expect_threads(+1);
+}
+
+// There is no thread for it; true if there is none at all, so that it is taken back. Else those
+// that there are will get to it.
+bool thread_pool::withdraw(pool_job& job) noexcept {
+  const std::lock_guard hold(lock_);
+  --called_;
+  if (--started_ > 0) return false;
+  pool_job* before = nullptr;
+  for (pool_job* j = first_; j != &job; j = j->next_) before = j;
+  (before ? before->next_ : first_) = job.next_;
+  if (last_ == &job) last_ = before;
+  --queued_;
+  return true;
+}
+
+void thread_pool::wake(std::size_t n) noexcept {
+  {
+    const std::lock_guard hold(sleep_lock_);
+    calls_ += n;
+  }
+  n == 1 ? call_.notify_one() : call_.notify_all();
+}
+
+// ---- on the threads --------------------------------------------------------------------
+
+thread_pool::finding thread_pool::look(bool was_called) noexcept {
+  const std::lock_guard hold(lock_);
+  if (was_called) --called_;
+  pool_job* const job = first_;
+  if (!job) {
+    idle_ += !leaving_;
+    return {nullptr, false, leaving_};
+  }
+  first_ = job->next_;
+  --queued_;
+  const bool wake_another = queued_ > 0 && idle_ > 0 && called_ == 0;
+  if (wake_another) {
+    --idle_;
+    ++called_;
+  }
+  return {job, wake_another, false};
+}
+
+void thread_pool::wait_for_call() noexcept {
+  std::unique_lock hold(sleep_lock_);
+  call_.wait(hold, [this] { return calls_ > 0; });
+  --calls_;
+}
+
+void thread_pool::serve() noexcept {
+  pool_here = this;
+  for (bool called = true;;) {
+    const auto [job, wake_another, leave] = look(called);
+    if (wake_another) wake(1);
+    if (leave) return;
+    called = !job;
+    if (job) {
+      execute(*job);
+      // The loop does not close before it has its jobs back, so it takes this one.
+      job->home_->post_job(*job);
+    } else {
+      wait_for_call();
+    }
+  }
 }
 
 void thread_pool::execute(pool_job& job) noexcept {
@@ -49,33 +147,33 @@ void thread_pool::execute(pool_job& job) noexcept {
   job.ran_.end_ns = uv_hrtime();
 }
 
-void thread_pool::serve() noexcept {
-  std::unique_lock hold(lock_);
-  for (;;) {
-    ++idle_threads_;
-    work_.wait(hold, [this] { return !jobs_.empty() || closing_; });
-    --idle_threads_;
-    if (jobs_.empty()) return;
-    pool_job& job = *jobs_.front();
-    jobs_.pop_front();
-    hold.unlock();
-    execute(job);
-    // The loop outlives its pool, so it takes the job; and closes its inbox only later.
-    scheduler_.post_threadsafe(job);
-    hold.lock();
-  }
+// ---- ending ----------------------------------------------------------------------------
+
+void thread_pool::shut_down() noexcept {
+  const std::lock_guard hold(lock_);
+  refusing_ = true;
 }
 
 void thread_pool::join() noexcept {
+  const std::lock_guard one_at_a_time(join_lock_);
+  std::size_t sleeping;
   {
     const std::lock_guard hold(lock_);
-    closing_ = true;
+    leaving_ = true;
+    sleeping = std::exchange(idle_, 0);
+    called_ += sleeping;
   }
-  work_.notify_all();
-  for (std::thread& t : threads_) t.join();
-  count_pool_threads(-static_cast<int>(threads_.size()));
-  threads_.clear();
-  closing_ = false;
+  wake(sleeping);
+  std::vector<std::thread> leaving;
+  {
+    const std::lock_guard hold(sleep_lock_);
+    leaving.swap(threads_);
+  }
+  for (std::thread& t : leaving) t.join();
+  count_pool_threads(-static_cast<int>(leaving.size()));
+  const std::lock_guard hold(lock_);
+  started_ -= leaving.size();
+  leaving_ = false;
 }
 
 }  // namespace sheaf::runtime

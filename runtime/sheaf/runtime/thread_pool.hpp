@@ -1,19 +1,19 @@
 #pragma once
 
+#include <sheaf/runtime/brief_lock.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace sheaf::runtime {
 
-/// Work for a thread of a pool: execute() there, then run() on the loop's thread.
+/// Work for a thread of a pool: execute() there, then run() on its loop's thread.
 ///
 /// Owns itself from submit() on: run(), or drop() if the loop closes before, frees it. Both
 /// take back what submit() gave, the loop's waiting for it: scheduler::expect_threads(-1).
@@ -36,17 +36,24 @@ class pool_job : public ready_node {
 
  private:
   friend class thread_pool;
+  pool_job* next_ = nullptr;
+  scheduler* home_ = nullptr;
   times ran_;
   bool timed_ = false;
 };
 
-/// Threads of a loop for what blocks. libuv's own pool stays free for names and files.
+/// Threads for what blocks, of one loop or of several. libuv's own pool stays free for names
+/// and files.
 ///
 /// Threads start when there is work for them, up to a limit, and wait for more until the
-/// pool is joined. Order: jobs begin in the order of submit().
+/// pool is joined. Order: jobs begin in the order of submit(). A loop whose jobs it has must
+/// not be closed before they have come back, which scheduler::close() sees to.
+///
+/// Waking a thread costs as much as many a job takes, so one is woken at a time: who has been
+/// woken wakes the next if there is more to do.
 class thread_pool {
  public:
-  explicit thread_pool(scheduler& s) noexcept : scheduler_(s) {}
+  explicit thread_pool(std::size_t most = default_size()) noexcept : most_(most) {}
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool() { join(); }
@@ -54,26 +61,54 @@ class thread_pool {
   /// As many threads as the machine has cores, and four more, 32 at most: asyncio's number.
   static std::size_t default_size() noexcept;
   void set_size(std::size_t most) noexcept { most_ = most; }
+  std::size_t size() const noexcept { return most_; }
 
-  /// Called on the loop's thread. Throws std::system_error if there can be no thread at all.
-  void submit(pool_job& job);
-  /// Waits for all jobs to end; their results are in the loop's inbox then.
+  /// Called on the thread of `home`, to which the job comes back; of several loops at once if
+  /// need be. Throws invalid_state after shut_down(), and std::system_error if there can be no
+  /// thread at all.
+  void submit(pool_job& job, scheduler& home);
+
+  /// Refuses jobs from now on; those there are will be done. Any thread.
+  void shut_down() noexcept;
+  /// Waits for all jobs to end; their results are in the inboxes of their loops then.
   void join() noexcept;
 
+  /// Whether the calling thread is one of this pool's.
+  bool is_here() const noexcept;
+
  private:
+  enum class need { nothing, wake, thread };
+  need add(pool_job& job);
+  bool withdraw(pool_job& job) noexcept;
+  struct finding {
+    pool_job* job;  // null: sleep, or leave
+    bool wake_another;
+    bool leave;
+  };
+  finding look(bool was_called) noexcept;
   void serve() noexcept;
   static void execute(pool_job& job) noexcept;
-  void start_thread();
+  void start_thread(pool_job& job);
+  void wake(std::size_t n) noexcept;
+  void wait_for_call() noexcept;
 
-  scheduler& scheduler_;
-  std::size_t most_ = default_size();
-  std::vector<std::thread> threads_;  // of the loop's thread alone
+  std::size_t most_;
 
-  std::mutex lock_;
-  std::condition_variable work_;
-  std::deque<pool_job*> jobs_;  // guarded by lock_, as are the following
-  std::size_t idle_threads_ = 0;
-  bool closing_ = false;
+  brief_lock lock_;            // for what follows, up to the next lock
+  pool_job* first_ = nullptr;  // a list through the jobs
+  pool_job* last_ = nullptr;
+  std::size_t queued_ = 0;
+  std::size_t started_ = 0;
+  std::size_t idle_ = 0;    // threads that sleep until they are called
+  std::size_t called_ = 0;  // were woken or started, and will look into the queue
+  bool leaving_ = false;    // threads end when there is nothing to do
+  bool refusing_ = false;
+
+  std::mutex sleep_lock_;
+  std::condition_variable call_;
+  std::size_t calls_ = 0;
+  std::vector<std::thread> threads_;
+  std::mutex join_lock_;
 };
 
 }  // namespace sheaf::runtime

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <sheaf/runtime/brief_lock.hpp>
+#include <sheaf/runtime/ready_queue.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace sheaf::runtime {
+
+/// What other threads have for a loop, in the order in which it came.
+///
+/// Waking a loop that sleeps costs a thousand times what putting something in does, so that
+/// happens once for each time it falls asleep: it says so, and the first to put something in
+/// wakes it. While it is awake it looks here by itself.
+///
+/// Pointers in an array, not a list through the nodes: those were written by another
+/// processor, and an array lets their memory be asked for side by side.
+class inbox {
+ public:
+  inbox() = default;
+  inbox(const inbox&) = delete;
+  inbox& operator=(const inbox&) = delete;
+
+  /// From any thread: false once closed. Calls `wake()`, under the lock, if the loop sleeps;
+  /// after it has returned, or if it was not called, nothing of the loop is touched any more
+  /// but the lock, which close() takes.
+  template <class Wake>
+  bool put(ready_node& n, bool is_job, Wake&& wake) {
+    const std::lock_guard hold(lock_);
+    if (closed_) [[unlikely]]
+      return false;
+    nodes_.push_back(&n);
+    jobs_ += is_job;
+    if (!some_.load(std::memory_order_relaxed))
+      some_.store(true, std::memory_order_relaxed);
+    if (asleep_) [[unlikely]] {
+      asleep_ = false;
+      wake();
+    }
+    return true;
+  }
+
+  // ---- on the loop's thread ----
+
+  /// Whether there may be something; a hint, which costs a load.
+  bool some() const noexcept { return some_.load(std::memory_order_relaxed); }
+
+  /// Gives each in its turn to `to(node)`; true if there was one.
+  template <class To>
+  bool take(To&& to) {
+    {
+      const std::lock_guard hold(lock_);
+      taken_.swap(nodes_);
+      some_.store(false, std::memory_order_relaxed);
+    }
+    const std::size_t n = taken_.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i + ahead < n) __builtin_prefetch(taken_[i + ahead]);
+      to(*taken_[i]);
+    }
+    taken_.clear();
+    return n != 0;
+  }
+
+  /// From now on the loop does not look by itself; false, and nothing changes, if there is
+  /// something.
+  bool sleep() noexcept {
+    const std::lock_guard hold(lock_);
+    if (!nodes_.empty()) return false;
+    asleep_ = true;
+    return true;
+  }
+
+  /// Jobs of thread pools put in so far.
+  std::uint64_t jobs() noexcept {
+    const std::lock_guard hold(lock_);
+    return jobs_;
+  }
+
+  void close() noexcept {
+    const std::lock_guard hold(lock_);
+    closed_ = true;
+  }
+
+ private:
+  static constexpr std::size_t ahead = 8;
+  static constexpr std::size_t line = 64;
+
+  // Apart from what the loop's thread writes all the time.
+  alignas(line) brief_lock lock_;
+  bool closed_ = false;            // guarded by lock_, as are the following
+  bool asleep_ = true;             // a loop that has not run is to be woken
+  std::atomic<bool> some_{false};  // written under lock_
+  std::uint64_t jobs_ = 0;
+  std::vector<ready_node*> nodes_;
+
+  alignas(
+      line) std::vector<ready_node*> taken_;  // the other buffer, of the loop's thread
+};
+
+}  // namespace sheaf::runtime
