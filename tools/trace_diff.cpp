@@ -60,9 +60,10 @@ class story {
                 name_of(text_or(event, "name"), args, "task");
     for (const auto& [key, value] : args.items()) {
       if (key.ends_with("_us") || key == "us") {
-        line.times += ' ' + key + '=' + value.dump();
+        line.times.append(" ").append(key).append("=").append(value.dump());
       } else {
-        line.what += ' ' + key + '=' + value_of(key, value, args);
+        line.what.append(" ").append(key).append("=");
+        line.what.append(value_of(key, value, args));
       }
     }
     lines_.push_back(std::move(line));
@@ -78,7 +79,7 @@ class story {
   std::string name_of(const std::string& name, const json& args, const char* whose) {
     const auto id = number_or(args, whose);
     if (id == 0 || name != "Task-" + std::to_string(id)) return name;
-    return "Task-" + renumbered(tasks_, id);
+    return std::string("Task-").append(renumbered(tasks_, id));
   }
 
   std::string value_of(const std::string& key, const json& value, const json& args) {
@@ -95,8 +96,10 @@ class story {
   static std::string number(numbers& known, const json& value) {
     if (value.is_number_unsigned()) return renumbered(known, value);
     std::string list;
-    for (const auto& each : value)
-      list += (list.empty() ? "" : ",") + number(known, each);
+    for (const auto& each : value) {
+      if (!list.empty()) list.append(",");
+      list.append(number(known, each));
+    }
     return list;
   }
   static std::string renumbered(numbers& known, std::uint64_t id) {
