@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/child_report.hpp>
 #include <sheaf/detail/done_callback.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/future_wait.hpp>
@@ -17,6 +18,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sheaf {
 
@@ -59,6 +61,10 @@ class [[nodiscard]] future {
 
   /// How it ended, as a value; throws invalid_state while it is not done.
   sheaf::outcome<T> outcome() const { return detail::read_outcome<T>(state()); }
+
+  /// One report for each child, if this is a gather, race, quorum or the like and has
+  /// failed; else nothing. The children's errors count as seen by their combinator anyway.
+  std::vector<child_report> children() const { return detail::children_of(state()); }
 
   /// Cancels it; false if it is done. A future is cancelled when this returns; a task or a
   /// gather passes the request on and ends later, or not at all. Runs nothing.

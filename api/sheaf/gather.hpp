@@ -1,8 +1,10 @@
 #pragma once
 
 #include <sheaf/detail/awaitable_argument.hpp>
+#include <sheaf/detail/join_shell.hpp>
 #include <sheaf/detail/join_state.hpp>
 #include <sheaf/future.hpp>
+#include <sheaf/limit.hpp>
 #include <sheaf/outcome.hpp>
 
 #include <array>
@@ -10,7 +12,6 @@
 #include <cstddef>
 #include <memory>
 #include <ranges>
-#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -32,89 +33,31 @@ struct leave_running_t {
 };
 inline constexpr leave_running_t leave_running{};
 
-/// gather(limit(n), ...): at most n of the coros run at a time.
-class limit {
- public:
-  /// Throws std::invalid_argument for 0, with which nothing would ever run.
-  explicit limit(std::size_t n) : n_(n) {
-    if (n == 0) throw std::invalid_argument("limit: at least one must be allowed to run");
-  }
-  std::size_t count() const noexcept { return n_; }
-
- private:
-  std::size_t n_;
-};
-
 namespace detail {
 
 template <bool Exceptions>
 struct gather_rules {
-  join_policy policy =
-      Exceptions ? join_policy::return_exceptions : join_policy::structured;
+  const join_policy* policy = Exceptions ? &gather_ends : &gather_policy;
   std::size_t limit = join_state::unlimited;
 
-  gather_rules<true> with_exceptions() const {
-    return {join_policy::return_exceptions, limit};
-  }
-  start_mode mode() const noexcept {
-    return limit == join_state::unlimited ? start_mode::joined : start_mode::held;
-  }
-};
-
-/// The value of a child; one that cannot be copied is given once.
-template <class T>
-T take_contribution(future_state& s) {
-  if constexpr (!std::is_copy_constructible_v<T>) s.require_value();
-  return take_value<T>(s, 1);
-}
-
-/// What one child contributes: its value, nothing, or how it ended.
-template <bool Exceptions, class T>
-struct contribution {
-  using type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-  static type take(future_state& s) {
-    if constexpr (std::is_void_v<T>) {
-      return {};
-    } else {
-      return take_contribution<T>(s);
-    }
-  }
-};
-template <class T>
-struct contribution<true, T> {
-  using type = outcome<T>;
-  static type take(future_state& s) {
-    if (s.status() == future_status::error) return type(s.error());
-    if (s.status() == future_status::cancelled) return type(cancelled(s.cause()));
-    if constexpr (std::is_void_v<T>) {
-      return type();
-    } else {
-      return type(take_contribution<T>(s));
-    }
-  }
+  gather_rules<true> with_exceptions() const { return {&gather_ends, limit}; }
 };
 
 /// gather() of a range: a vector of the contributions, or nothing for children of void.
 template <bool Exceptions, class T>
-class gather_range final
-    : public holding<
-          std::conditional_t<std::is_void_v<T> && !Exceptions, void,
-                             std::vector<typename contribution<Exceptions, T>::type>>,
-          join_state> {
+class gather_range final : public holding<contributions<Exceptions, T>, join_state> {
  public:
-  using result =
-      std::conditional_t<std::is_void_v<T> && !Exceptions, void,
-                         std::vector<typename contribution<Exceptions, T>::type>>;
+  using result = contributions<Exceptions, T>;
   using base = holding<result, join_state>;
 
-  /// Children are added one by one, then begin() is called.
-  gather_range(loop_core& l, gather_rules<Exceptions> rules, std::size_t size)
-      : base(l, rules.policy), links_(size) {
+  gather_range(loop_core& l, const join_policy& policy, std::size_t size)
+      : base(l, policy), links_(size) {
     this->set_links(links_.get());
   }
   using base::add;
   using base::add_new;
   using base::begin;
+  using base::time_starts;
 
  private:
   ~gather_range() override { this->leave_children(); }
@@ -143,12 +86,13 @@ class gather_pack final
   using result = std::tuple<typename contribution<Exceptions, Ts>::type...>;
   using base = holding<result, join_state>;
 
-  gather_pack(loop_core& l, gather_rules<Exceptions> rules) : base(l, rules.policy) {
+  gather_pack(loop_core& l, const join_policy& policy) : base(l, policy) {
     this->set_links(links_.data());
   }
   using base::add;
   using base::add_new;
   using base::begin;
+  using base::time_starts;
 
  private:
   ~gather_pack() override { this->leave_children(); }
@@ -161,19 +105,6 @@ class gather_pack final
   std::array<join_link, sizeof...(Ts)> links_;
 };
 
-/// A range whose size is known, or one that is read into a vector first: the links of a join
-/// must not move.
-template <class Range>
-decltype(auto) with_size(Range&& range) {
-  if constexpr (std::ranges::sized_range<Range>) {
-    return static_cast<Range&&>(range);
-  } else {
-    std::vector<std::ranges::range_value_t<Range>> all;
-    for (auto&& each : range) all.push_back(forward_element<Range>(each));
-    return all;
-  }
-}
-
 /// What may stand among the arguments of gather().
 template <class A>
 concept gather_argument = awaitable_argument<A> || awaitable_range<A> ||
@@ -181,49 +112,32 @@ concept gather_argument = awaitable_argument<A> || awaitable_range<A> ||
                           std::same_as<std::remove_cvref_t<A>, leave_running_t> ||
                           std::same_as<std::remove_cvref_t<A>, return_exceptions_t>;
 
-template <class Join, class A>
-[[gnu::always_inline]] inline void add_to(Join& join, A&& a, loop_core*& l,
-                                          start_mode mode) {
-  auto child = to_state(std::forward<A>(a), l, mode);
-  is_coro_v<A> ? join.add_new(std::move(child)) : join.add(std::move(child));
-}
-
 template <bool Exceptions, awaitable_range Range>
 auto gather_with(gather_rules<Exceptions> rules, Range&& range) {
   if constexpr (!std::ranges::sized_range<Range>) {
     return gather_with(rules, with_size(std::forward<Range>(range)));
   } else {
     using join = gather_range<Exceptions, awaited_t<std::ranges::range_value_t<Range>>>;
-    const auto mode = rules.mode();
-    loop_core* l = loop_of_first(range);
-    const auto state = runtime::intrusive_ptr<join>::adopt(
-        new join(*l, rules, static_cast<std::size_t>(std::ranges::size(range))));
-    for (auto&& each : range) add_to(*state, forward_element<Range>(each), l, mode);
-    state->begin(rules.limit);
-    return future<typename join::result>(state_ref::share(state.get()));
+    loop_core* const l = loop_of_first(range);
+    const auto size = static_cast<std::size_t>(std::ranges::size(range));
+    return start_join_of(
+        runtime::intrusive_ptr<join>::adopt(new join(*l, *rules.policy, size)), l,
+        rules.limit, std::forward<Range>(range));
   }
 }
 
-template <bool Exceptions>
-auto gather_with(gather_rules<Exceptions> rules) {
-  using join = gather_pack<Exceptions>;
-  const auto state =
-      runtime::intrusive_ptr<join>::adopt(new join(loop_or_current(nullptr), rules));
-  state->begin(rules.limit);
-  return future<typename join::result>(state_ref::share(state.get()));
-}
-
 template <bool Exceptions, class... Aws>
-  requires(sizeof...(Aws) > 0 && (awaitable_argument<Aws> && ...))
+  requires(awaitable_argument<Aws> && ...)
 auto gather_with(gather_rules<Exceptions> rules, Aws&&... aws) {
   using join = gather_pack<Exceptions, awaited_t<Aws>...>;
-  loop_core* l = loop_of(aws...);
-  const auto state = runtime::intrusive_ptr<join>::adopt(new join(*l, rules));
-  const auto mode = rules.mode();
-  // In the order of the arguments; so they start.
-  (add_to(*state, std::forward<Aws>(aws), l, mode), ...);
-  state->begin(rules.limit);
-  return future<typename join::result>(state_ref::share(state.get()));
+  loop_core* l = nullptr;
+  if constexpr (sizeof...(Aws) == 0) {
+    l = &loop_or_current(nullptr);
+  } else {
+    l = loop_of(aws...);
+  }
+  return start_join(runtime::intrusive_ptr<join>::adopt(new join(*l, *rules.policy)), l,
+                    rules.limit, std::forward<Aws>(aws)...);
 }
 
 template <bool Exceptions, class... Rest>
@@ -233,7 +147,7 @@ auto gather_with(gather_rules<Exceptions> rules, return_exceptions_t, Rest&&... 
 template <bool Exceptions, class... Rest>
 auto gather_with(gather_rules<Exceptions> rules, leave_running_t, Rest&&... rest) {
   static_assert(!Exceptions, "with return_exceptions nothing fails: drop leave_running");
-  rules.policy = join_policy::leave_running;
+  rules.policy = &gather_leaving;
   return gather_with(rules, std::forward<Rest>(rest)...);
 }
 template <bool Exceptions, class... Rest>

@@ -27,6 +27,7 @@ class shield_state final : public holding<T, future_state> {
   }
 
   const char* kind() const noexcept override { return "shield"; }
+  bool is_work() const noexcept override { return true; }
 
   void settled(watcher&) noexcept override { this->loop().post(*this); }
   void run() noexcept override {

@@ -65,7 +65,7 @@ class sleep_wait : public runtime::timer_node, public suspension {
   std::uint64_t object() const noexcept final { return armed() ? deadline() : 0; }
 
  private:
-  void begin(task_state& t) noexcept {
+  [[gnu::always_inline]] void begin(task_state& t) noexcept {
     const std::int64_t time = this->time();
     owner_ = &t;
     time == 0 ? t.yield() : enter_wheel(time);

@@ -4,8 +4,13 @@
 
 #include <sheaf/as_completed.hpp>
 #include <sheaf/as_outcome.hpp>
+#include <sheaf/first_success.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/hedge.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/map.hpp>
+#include <sheaf/quorum.hpp>
+#include <sheaf/race.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/wait.hpp>
 
@@ -81,13 +86,13 @@ namespace {
 
 /// The memory that `race`, run again and again against one pending future, has left.
 template <class Race>
-coro<long> growth(Race race) {
+coro<long> growth(Race race, int times = races) {
   promise<int> never;
   const std::vector<future<int>> pending{never.get_future()};
   const auto references = pending[0].state().references();
   for (int i = 0; i < 1000; ++i) co_await race(pending);
   const long before = live_memory();
-  for (int i = 0; i < races; ++i) co_await race(pending);
+  for (int i = 0; i < times; ++i) co_await race(pending);
   CHECK(pending[0].state().references() == references);
   CHECK(loop::current().core().timers() == 0);
   CHECK(all_tasks().size() == 1);
@@ -131,6 +136,47 @@ TEST_CASE("losses: a million waits won by another leave nothing with the pending
         co_await wait(both, wait_options().return_when(first_completed).timeout(1h)));
   };
   CHECK(l.run_until_complete(growth(race)) == 0);
+}
+
+TEST_CASE("losses: a million races leave nothing with the pending future",
+          "[api][losses]") {
+  virtual_loop l;
+  const auto against_done = [](const std::vector<future<int>>& pending) -> coro<> {
+    promise<int> soon;
+    const auto won = soon.get_future();
+    soon.set_value(1);
+    co_await race(pending[0], won);
+  };
+  CHECK(l.run_until_complete(growth(against_done)) == 0);
+  const auto against_coro = [](const std::vector<future<int>>& pending) -> coro<> {
+    const auto got = co_await race(pending[0], give(1));
+    if (got.index != 1) throw test::failure("the pending one won");
+  };
+  CHECK(l.run_until_complete(growth(against_coro, races / 10)) == 0);
+}
+
+TEST_CASE("losses: first_success and quorum leave nothing with the pending future",
+          "[api][losses]") {
+  virtual_loop l;
+  const auto race_of_range = [](const std::vector<future<int>>& pending) -> coro<> {
+    promise<int> soon;
+    std::vector<future<int>> both{pending[0], soon.get_future()};
+    soon.set_value(1);
+    co_await first_success(both);
+    co_await quorum(1, both);
+  };
+  CHECK(l.run_until_complete(growth(race_of_range, races / 10)) == 0);
+}
+
+TEST_CASE("losses: hedges and maps leave nothing behind", "[api][losses]") {
+  virtual_loop l;
+  const auto both = [](const std::vector<future<int>>& pending) -> coro<> {
+    const auto twice = [](int i) { return give(2 * i); };
+    co_await hedge(1h, twice, 1);
+    const auto same = [](int i, const future<int>&) { return give(i); };
+    co_await map(std::views::iota(0, 2), same, limit(1), pending[0]);
+  };
+  CHECK(l.run_until_complete(growth(both, races / 10)) == 0);
 }
 
 TEST_CASE("losses: a million streams left early leave nothing with the pending future",

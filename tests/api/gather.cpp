@@ -220,8 +220,10 @@ TEST_CASE("gather: takes what can be awaited and nothing else [GATHER-17]",
   STATIC_REQUIRE_FALSE(gatherable<std::vector<int>>);
 }
 
-TEST_CASE("gather: what was wrapped before a bad argument ends quietly [GATHER-17]",
-          "[api][gather][GATHER-17]") {
+// asyncio lets it run; here it may refer to the frame that the exception unwinds.
+TEST_CASE(
+    "gather: what was wrapped before a bad argument ends quietly, unrun [GATHER-17]",
+    "[api][gather][GATHER-17]") {
   event_log log;
   virtual_loop l, other;
   promise<int> there(other);
@@ -232,7 +234,7 @@ TEST_CASE("gather: what was wrapped before a bad argument ends quietly [GATHER-1
     co_await sleep(2ms);
     CHECK(all_tasks().size() == 1);
   }(log, there.get_future()));
-  CHECK(log == event_log{"a begins", "a ends"});
+  CHECK(log.empty());
   CHECK(l.exceptions_reported() == 0);
 }
 

@@ -1,4 +1,8 @@
+#include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/hedge.hpp>
+#include <sheaf/map.hpp>
+#include <sheaf/race.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/trace.hpp>
@@ -88,4 +92,52 @@ TEST_CASE("trace: SHEAF_TRACE traces a program that says nothing of it", "[trace
   sheaf::run(two_naps(), sheaf::run_options().virtual_time());
   unsetenv("SHEAF_TRACE");
   CHECK(has(file.text(), "gather(2)"));
+}
+
+namespace {
+
+sheaf::coro<int> failing_nap() {
+  co_await sheaf::sleep(1ms);
+  throw std::runtime_error("x");
+}
+
+sheaf::coro<int> nap_of(int i) {
+  co_await sheaf::sleep(1ms);
+  co_return i;
+}
+
+sheaf::coro<> several_joins() {
+  co_await sheaf::race(nap(), nap_of(1));
+  co_await sheaf::hedge(1h, nap_of, 1);
+  const std::vector<int> three{1, 2, 3};
+  co_await sheaf::map(three, nap_of, sheaf::limit(1));
+  const auto failed =
+      sheaf::gather(sheaf::leave_running, failing_nap(), nap(), nap(), nap());
+  co_await sheaf::as_outcome(failed);
+}
+
+/// How often a join of that label stands in the text with that key.
+std::size_t count(const std::string& text, const std::string& label,
+                  const std::string& key) {
+  std::size_t n = 0;
+  for (auto at = text.find(label); at != std::string::npos;
+       at = text.find(label, at + 1)) {
+    const auto end = text.find('\n', at);
+    n += text.substr(at, end - at).find(key) != std::string::npos ? 1 : 0;
+  }
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("trace: each join is there by its name, with its children and its end",
+          "[api][trace]") {
+  const scratch_file file("sheaf-trace-joins");
+  sheaf::run(several_joins(), sheaf::run_options().trace(file.path()).virtual_time());
+  const std::string text = file.text();
+  for (const char* const label : {"race(2)", "hedge(2)", "map(3)", "gather(4)"}) {
+    INFO(label);
+    CHECK(count(text, label, "\"owner\":") == 1);
+    CHECK(count(text, label, "\"result\":") == 1);  // leave_running's too
+  }
 }

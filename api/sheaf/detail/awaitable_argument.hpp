@@ -58,13 +58,23 @@ concept awaitable_range =
     (!is_coro_v<std::ranges::range_value_t<R>> || !std::is_lvalue_reference_v<R> ||
      !std::is_lvalue_reference_v<std::ranges::range_reference_t<R>>);
 
-/// An element of a range, as an rvalue if the range is one.
+/// Whether a range gives its elements away: an rvalue that owns them, or one that makes them
+/// as they are read. A view of what somebody else has does not.
+template <class Range>
+inline constexpr bool gives_elements =
+    (!std::is_lvalue_reference_v<Range> &&
+     !std::ranges::view<std::remove_cvref_t<Range>>) ||
+    !std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>;
+
+/// An element of a range, as an rvalue if it is given away, or if it is a coro, which can
+/// only be moved.
 template <class Range, class E>
 decltype(auto) forward_element(E& each) noexcept {
-  if constexpr (std::is_lvalue_reference_v<Range>) {
-    return (each);
-  } else {
+  if constexpr (gives_elements<Range> ||
+                (!std::is_lvalue_reference_v<Range> && is_coro_v<E>)) {
     return std::move(each);
+  } else {
+    return (each);
   }
 }
 

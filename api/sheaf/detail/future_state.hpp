@@ -162,6 +162,9 @@ class future_state : public observer, public runtime::pooled {
   /// For dumps and traces: "future", "task", "gather", and a number that tells which.
   virtual const char* kind() const noexcept { return "future"; }
   virtual std::uint64_t trace_id() const noexcept { return 0; }
+  /// Whether it stands for something under way, which ends for it alone when it is
+  /// cancelled; false for what a promise is to fill, which may be many others' business.
+  virtual bool is_work() const noexcept { return is_task_; }
 
   /// Where it is awaited: of the first watcher that knows; line() is 0 if none does.
   std::source_location awaited_at() const noexcept;

@@ -4,67 +4,148 @@
 #include <sheaf/runtime/trace_hooks.hpp>
 
 #include <exception>
+#include <type_traits>
 #include <utility>
 
 namespace sheaf::detail {
 
-void join_state::leave_children() noexcept {
+void join_state::leave_all() noexcept {
   for (std::size_t i = 0; i < size_; ++i) {
-    if (links_[i].child) links_[i].child->unwatch(links_[i].registration);
+    if (!links_[i].child) continue;
+    child(i).unwatch(links_[i].registration);
+    discard_child(child(i));
   }
   release_children();
 }
 
-void join_state::add_done(state_ref child) noexcept {
-  note(*next_link(std::move(child)).child);
+inline void join_state::go_on() noexcept {
+  if (!open() && !reacted_) end_the_rest();
+  if (running_ == 0 && !queued_) finish();
 }
 
 void join_state::begin(std::size_t limit) noexcept {
   retain();  // for as long as a child may still call settled()
-  --running_;
+  began_ = loop().batch_time();
   if (runtime::tracing(loop())) [[unlikely]]
     trace_begin();
-  held_back_ = limit == unlimited ? 0 : size_;
+  if (policy_->from == supply::later) [[unlikely]] {
+    supplying_ = true;  // the one that running_ began with is the supply's
+    refill();
+  } else {
+    --running_;
+    if (limit != unlimited) [[unlikely]]
+      hold_back(limit);
+  }
+  go_on();
+}
+
+void join_state::hold_back(std::size_t limit) noexcept {
+  held_back_ = size_;
+  attentive_ = true;
   for (std::size_t i = 0; i < limit && held_back_ != 0; ++i) start_next();
-  if (first_failure_) act_on_failure();
-  if (running_ == 0 && !queued_) finish();
 }
 
 // Only a child that was held back takes one of the places of the limit.
 void join_state::start_next() noexcept {
   while (held_back_ != 0) {
-    future_state& c = child(size_ - held_back_--);
-    if (is_held(c) && !c.done()) return static_cast<task_state&>(c).start();
+    const std::size_t place = size_ - held_back_--;
+    future_state& c = child(place);
+    if (!is_held(c) || c.done()) continue;
+    note_start(place);
+    return static_cast<task_state&>(c).start();
   }
+}
+
+void join_state::note_start(std::size_t place) noexcept {
+  table_->starts[place] = loop().batch_time();
 }
 
 bool join_state::is_held(const future_state& c) noexcept {
   return c.is_task() && static_cast<const task_state&>(c).held();
 }
 
-void join_state::note_failure(future_state& child) noexcept {
-  child.mark_retrieved();
-  if (!first_failure_ && !tolerant()) first_failure_ = &child;
+void join_state::close_supply() noexcept {
+  if (!std::exchange(supplying_, false)) return;
+  --running_;
+  supply_closed();
 }
+
+void join_state::put_late(join_link& l, state_ref child) noexcept {
+  future_state& c = *child;
+  note_start(place_of(l));
+  if (auto* const t = runtime::tracing(loop())) [[unlikely]]
+    t->join_child(loop().now(), id_, c.is_task() ? c.trace_id() : 0);
+  put(l, std::move(child));
+  if (!supplying_ && !c.done()) c.cancel(cause_);  // what makes children may cancel them
+}
+
+// ---- one child after the other ends ----------------------------------------------------
 
 // The registration is the first member of its link.
 void join_state::settled(watcher& w) noexcept {
   static_assert(std::is_standard_layout_v<join_link>);
-  future_state& child = *reinterpret_cast<join_link&>(w).child;
-  if (child.status() != future_status::value || held_back_ != 0) [[unlikely]] {
-    settled_unusually(child);
-  }
+  join_link& l = reinterpret_cast<join_link&>(w);
+  if (l.child->status() != future_status::value || attentive_) [[unlikely]]
+    settled_unusually(l);
   if (--running_ == 0) [[unlikely]]
     queue();
 }
 
-void join_state::settled_unusually(future_state& child) noexcept {
-  const bool had_failure = first_failure_ != nullptr;
-  note(child);
-  // After a failure none starts any more: act_on_failure() is about to cancel them.
-  const bool ending = first_failure_ && policy_ == join_policy::structured;
-  if (is_held(child) && !ending) start_next();
-  if (first_failure_ && !had_failure) queue();
+void join_state::settled_unusually(join_link& l) noexcept {
+  const bool was_open = open();
+  note(l);
+  // After the verdict none starts any more: end_the_rest() is about to cancel them.
+  if (is_held(*l.child) && (open() || policy_->rest == leftover::left)) start_next();
+  if ((was_open && !open()) || supplying_) queue();
+}
+
+// Puts it behind those that ended before it.
+void join_state::note(join_link& l) noexcept {
+  l.ended = {nullptr, nullptr, loop().batch_time()};
+  (first_end_ ? last_end_->ended.next : first_end_) = &l;
+  last_end_ = &l;
+  const bool good = l.child->status() == future_status::value;
+  if (!good && counts_as_seen(l)) l.child->mark_retrieved();
+  if (open()) weigh(l, good);
+}
+
+join_link* join_state::take_end() noexcept {
+  join_link* const l = first_end_;
+  if (!l) return nullptr;
+  first_end_ = l->ended.next;
+  return l;
+}
+
+// An error is somebody's business if it is a part of the result. One that a loser threw when
+// it was told to stop is nobody's: if nobody has its handle it is reported.
+bool join_state::counts_as_seen(const join_link& l) const noexcept {
+  if (verdict_ != verdict::value) return true;
+  return !reacted_ && is_ours(place_of(l));
+}
+
+void join_state::weigh(join_link& l, bool good) noexcept {
+  switch (policy_->when) {
+    case settles::by_ends:
+      return;
+    case settles::by_all:
+      if (!good) decide(verdict::failure, l);
+      return;
+    case settles::by_first:
+      return decide(good ? verdict::value : verdict::failure, l);
+    case settles::by_enough:
+      if (good && --wanted_ == 0) return decide(verdict::value, l);
+      if (!good && spare_-- == 0) decide(verdict::failure, l);
+  }
+}
+
+void join_state::decide(verdict v, const join_link& by) noexcept {
+  verdict_ = v;
+  decisive_ = &by;
+  attentive_ = true;
+}
+
+void join_state::fail_with(join_link& l) noexcept {
+  if (open()) decide(verdict::failure, l);
 }
 
 void join_state::queue() noexcept {
@@ -76,57 +157,121 @@ void join_state::queue() noexcept {
 
 void join_state::run() noexcept {
   queued_ = false;
-  if (first_failure_ && !reacted_) act_on_failure();
-  if (running_ == 0 && !queued_) finish();
+  if (policy_->from == supply::later) refill();
+  go_on();
   release();
 }
 
 // The loop is closed. Ends it nevertheless: it holds itself until then.
 void join_state::drop() noexcept {
   queued_ = false;
+  close_supply();
+  if (!open() && policy_->rest == leftover::ended_if_ours) {
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (!is_ours(i)) let_go(links_[i]);
+    }
+  }
   if (running_ == 0) finish();
   release();
 }
 
-void join_state::act_on_failure() noexcept {
+// ---- the others ------------------------------------------------------------------------
+
+void join_state::end_the_rest() noexcept {
   reacted_ = true;
-  if (policy_ == join_policy::leave_running) return settle_as_failed();
-  if (cancel_requested_)
-    return;  // they were asked; a second request would end their cleanup
-  const future_state& failed = *first_failure_;
-  const auto* const t =
-      failed.is_task() ? static_cast<const task_state*>(&failed) : nullptr;
-  const auto cause = make_cause(cancel_why::sibling_failed, t,
-                                t ? t->failed_at() : std::source_location());
-  for (std::size_t i = 0; i < size_; ++i) child(i).cancel(cause);
+  if (policy_->rest == leftover::left) {
+    settle_as_failed();
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_end();
+    return;
+  }
+  close_supply();
+  // Those that were asked are not asked again: a second request would end their cleanup.
+  if (cancel_requested_ || running_ == 0) return;
+  const future_state& by = *decisive_->child;
+  const auto* const t = by.is_task() ? static_cast<const task_state*>(&by) : nullptr;
+  const bool failed = verdict_ == verdict::failure;
+  stop_children(make_cause(failed ? cancel_why::sibling_failed : cancel_why::not_needed, t,
+                           t ? t->failed_at() : std::source_location(),
+                           failed ? "" : "a sibling was first"));
 }
 
-void join_state::settle_as_failed() noexcept {
-  const future_state& failed = *first_failure_;
-  if (failed.failed()) return settle_error(failed.error());
-  // The join itself is not cancelled by this: it failed, with a cancellation (GATHER-8).
-  settle_error(std::make_exception_ptr(cancelled(failed.cause())));
+bool join_state::is_ours(std::size_t place) const noexcept {
+  if (policy_->rest != leftover::ended_if_ours) return true;
+  return handed_over(place) && child(place).is_work();
+}
+
+// True if one accepted the request, or was let go.
+bool join_state::stop_children(const cancel_ref& cause) noexcept {
+  bool accepted = false;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (!links_[i].child || child(i).done()) continue;
+    if (is_ours(i)) {
+      accepted = child(i).cancel(cause) || accepted;
+    } else {
+      accepted = true;
+      let_go(links_[i]);
+    }
+  }
+  return accepted;
+}
+
+void join_state::let_go(join_link& l) noexcept {
+  if (!l.registration.registered()) return;
+  l.child->unwatch(l.registration);
+  --running_;
+}
+
+bool join_state::cancel(const cancel_ref& cause) noexcept {
+  if (done()) return future_state::cancel(cause);
+  being_cancelled_ = true;
+  const bool accepted = stop_children(cause);
+  being_cancelled_ = false;
+  if (!accepted && !supplying_) return false;
+  cancel_requested_ = true;
+  cause_ = cause;
+  close_supply();
+  if (running_ == 0) queue();
+  return true;
+}
+
+// ---- the result ------------------------------------------------------------------------
+
+inline void join_state::settle_result() noexcept {
+  if (verdict_ == verdict::failure) return settle_as_failed();
+  if (cancel_requested_) return settle_as_cancelled(cause_);
+  try {
+    collect();
+    settle_value();
+  } catch (...) {
+    fill_table();
+    settle_error(std::current_exception());
+  }
 }
 
 void join_state::finish() noexcept {
   if (!done()) {
-    if (first_failure_) {
-      settle_as_failed();
-    } else if (cancel_requested_) {
-      settle_error(std::make_exception_ptr(cancelled(cause_)));
-    } else {
-      try {
-        collect();
-        settle_value();
-      } catch (...) {
-        settle_error(std::current_exception());
-      }
-    }
+    settle_result();
     if (runtime::tracing(loop())) [[unlikely]]
       trace_end();
   }
   release_children();
+  if (policy_->from == supply::later) supply_ended();
   release();
+}
+
+void join_state::settle_as_failed() noexcept {
+  if (policy_->when == settles::by_enough) return settle_with_all_failures();
+  const future_state& failed = *decisive_->child;
+  if (!failed.failed()) return settle_as_cancelled(failed.cause());
+  fill_table();
+  settle_error(failed.error());
+}
+
+// The join itself is not cancelled by this: it failed, with a cancellation (GATHER-8).
+void join_state::settle_as_cancelled(const cancel_ref& cause) noexcept {
+  fill_table();
+  settle_error(std::make_exception_ptr(cancelled(cause)));
 }
 
 // With the end of the join, not with its future, which may be kept for long.
@@ -135,29 +280,16 @@ void join_state::release_children() noexcept {
     if (links_[i].child) std::exchange(links_[i].child, nullptr)->release();
   }
   size_ = 0;
-  first_failure_ = nullptr;
 }
 
-bool join_state::cancel(const cancel_ref& cause) noexcept {
-  if (done()) return future_state::cancel(cause);
-  if (running_ == 0) return false;  // collect() may be letting go of the children
-  being_cancelled_ = true;
-  bool accepted = false;
-  for (std::size_t i = 0; i < size_; ++i) {
-    if (!child(i).done()) accepted = child(i).cancel(cause) || accepted;
-  }
-  being_cancelled_ = false;
-  if (!accepted) return false;
-  cancel_requested_ = true;
-  cause_ = cause;
-  return true;
-}
+// ---- trace -----------------------------------------------------------------------------
 
 void join_state::trace_begin() noexcept {
+  attentive_ = true;  // the table is to have all times
   auto& t = *loop().trace();
   const auto now = loop().now();
   const task_state* const owner = loop().current_task();
-  t.join_begin(now, id_, "gather", static_cast<std::uint32_t>(size_),
+  t.join_begin(now, id_, policy_->name, static_cast<std::uint32_t>(expected()),
                owner ? owner->id() : 0);
   for (std::size_t i = 0; i < size_; ++i) {
     t.join_child(now, id_, child(i).is_task() ? child(i).trace_id() : 0);
@@ -167,12 +299,12 @@ void join_state::trace_begin() noexcept {
 void join_state::trace_end() noexcept {
   const auto result = [&] {
     if (!failed()) return runtime::trace_result::ok;
-    return first_failure_ && first_failure_->failed() ? runtime::trace_result::error
-                                                      : runtime::trace_result::cancelled;
+    return decisive_ && decisive_->child->failed() ? runtime::trace_result::error
+                                                   : runtime::trace_result::cancelled;
   }();
-  const future_state* const first = first_failure_;
+  const future_state* const by = decisive_ ? decisive_->child : nullptr;
   loop().trace()->join_end(loop().now(), id_, result,
-                           first && first->is_task() ? first->trace_id() : 0);
+                           by && by->is_task() ? by->trace_id() : 0);
 }
 
 }  // namespace sheaf::detail

@@ -109,6 +109,7 @@ class task_state : public future_state, public task_link {
   std::string name() const;
   /// Empty if none was given.
   std::string given_name() const;
+  bool named() const noexcept { return flags_.has(task_flag::named); }
   void set_name(std::string name);
   std::source_location created_at() const noexcept { return created_at_; }
   /// The last await of a task that failed; line() is 0 if there was none.

@@ -137,6 +137,9 @@ class scheduler {
 
   /// Nanoseconds of the loop's clock, read now.
   std::uint64_t now() const noexcept;
+  /// The same as it was when last looked at, for free: at most a batch or two ago while the
+  /// loop runs.
+  std::uint64_t batch_time() const noexcept { return batch_now_; }
   clock_kind clock() const noexcept { return clock_; }
   void advance(std::chrono::nanoseconds by);  // of a manual clock
 

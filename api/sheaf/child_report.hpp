@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sheaf/outcome.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sheaf {
+
+/// What became of one child of a combinator that failed: a row of future::children().
+///
+///     auto all = gather(load(a), load(b));
+///     const auto got = co_await as_outcome(all);
+///     for (const auto& child : all.children()) std::cout << describe(child) << '\n';
+///
+/// Taken down when the combinator failed, in the order of the arguments or elements; nothing
+/// is taken down for one that succeeds. Times are the loop's, as it knew them at the batch.
+/// One is missing where nobody looked at the clock: `started` of what never began, `ended` of
+/// what runs on, and of what gave its value to a gather or map before anything failed there,
+/// unless the loop was recording a trace. Of such elements of a map the name is gone too.
+struct child_report {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  std::size_t index = 0;
+  std::uint64_t task = 0;  ///< its id; 0 if it was a future, or is not known
+  std::string name;        ///< of the task; empty if it has none
+  std::optional<sheaf::outcome<>> outcome;  ///< none: it was left to run on
+  std::optional<time_point> started;
+  std::optional<time_point> ended;
+};
+
+/// One line: "#1 'Task-7' failed after 20 ms: connection refused".
+std::string describe(const child_report& child);
+
+namespace detail {
+class future_state;
+std::vector<child_report> children_of(const future_state& of);
+}  // namespace detail
+
+}  // namespace sheaf

@@ -1,0 +1,167 @@
+#include "support/catch.hpp"
+#include "support/cut.hpp"
+
+#include <sheaf/first_success.hpp>
+#include <sheaf/gather.hpp>
+#include <sheaf/hedge.hpp>
+#include <sheaf/loop.hpp>
+#include <sheaf/map.hpp>
+#include <sheaf/promise.hpp>
+#include <sheaf/quorum.hpp>
+#include <sheaf/race.hpp>
+
+using namespace sheaf;
+using namespace std::chrono_literals;
+using test::cut::everywhere;
+using test::cut::lives;
+using test::cut::witness;
+
+// Combinators that end some of their children, cut off at every batch.
+
+namespace {
+
+coro<int> child(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  co_await sleep(d);
+  co_return 1;
+}
+
+coro<int> failing(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  co_await sleep(d);
+  throw test::failure("x");
+}
+
+/// Takes some batches more to end when it is cancelled.
+coro<int> slow_to_end(lives& l, std::chrono::milliseconds d) {
+  const witness w(l);
+  bool asked = false;
+  try {
+    co_await sleep(d);
+  } catch (const cancelled&) {
+    asked = true;
+  }
+  if (!asked) co_return 1;
+  co_await sleep(0ms);
+  co_await sleep(1ms);
+  throw cancelled("as asked");
+}
+
+std::vector<coro<int>> some(lives& l) {
+  std::vector<coro<int>> all;
+  all.push_back(child(l, 3ms));
+  all.push_back(slow_to_end(l, 9ms));
+  all.push_back(failing(l, 1ms));
+  all.push_back(child(l, 2ms));
+  return all;
+}
+
+coro<int> element(int i, lives* l) {
+  if (i % 3 == 2) return slow_to_end(*l, 2ms);
+  return child(*l, (i % 2) * 1ms);
+}
+
+coro<int> element_or_failure(int i, lives* l) {
+  return i == 4 ? failing(*l, 1ms) : slow_to_end(*l, i == 3 ? 9ms : 1ms);
+}
+
+}  // namespace
+
+TEST_CASE("race: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await race(child(l, 2ms), slow_to_end(l, 9ms), child(l, 5ms));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    std::vector<coro<int>> all;
+    all.push_back(slow_to_end(l, 9ms));
+    all.push_back(child(l, 0ms));
+    co_await race(std::move(all));
+  });
+}
+
+TEST_CASE("race: with children that are kept may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    promise<int> never;
+    auto kept = create_task(child(l, 4ms));
+    co_await race(never.get_future(), kept, slow_to_end(l, 9ms), child(l, 1ms));
+    co_await kept;
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    promise<int> a, b;
+    auto whole = race(a.get_future(), b.get_future());
+    co_await sleep(1ms);
+    b.set_value(1);
+    co_await whole;
+  });
+}
+
+TEST_CASE("first_success: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await first_success(some(l));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await first_success(limit(1), some(l));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await first_success(failing(l, 2ms), failing(l, 1ms));
+  });
+}
+
+TEST_CASE("quorum: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await quorum(2, some(l));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await quorum(2, limit(2), failing(l, 1ms), failing(l, 2ms), slow_to_end(l, 9ms));
+  });
+}
+
+TEST_CASE("hedge: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await hedge(1ms, slow_to_end(l, 9ms), failing(l, 1ms), child(l, 2ms),
+                   child(l, 1ms));
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    const auto attempt = [](lives* in) { return slow_to_end(*in, 3ms); };
+    co_await hedge(hedge_options().delay(1ms).attempts(5), attempt, &l);
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await hedge(1ms, failing(l, 0ms), failing(l, 2ms));
+  });
+}
+
+TEST_CASE("map: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await map(std::views::iota(0, 8), element, limit(3), &l);
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await map(std::views::iota(0, 8), element_or_failure, limit(2), &l);
+  });
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await map(return_exceptions, std::views::iota(0, 6), element_or_failure, limit(2),
+                 &l);
+  });
+}
+
+TEST_CASE("combinators: inside each other may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    co_await race(gather(child(l, 2ms), slow_to_end(l, 9ms)),
+                  quorum(1, failing(l, 1ms), slow_to_end(l, 3ms)));
+  });
+}
