@@ -195,7 +195,7 @@ void group_wait::begin(promise_base& frame) noexcept {
 void group_wait::done() noexcept { group_.parent_->wake(); }
 
 void group_wait::await_resume() noexcept {
-  if (group_.parent_->take_interrupt()) group_.note_request();
+  if (group_.parent_->consume_interrupt()) group_.note_request();
 }
 
 // The group's own request need not wake it: there is nothing to do but to wait on.

@@ -127,18 +127,18 @@ void task_state::drop() noexcept {
   if (flags_.has(task_flag::must_cancel) && done()) release();
 }
 
-void task_state::throw_interrupt() {
+cancelled task_state::take_interrupt() noexcept {
   flags_.clear(task_flag::interrupted);
-  throw cancelled(cause_);
+  return cancelled(cause_);
 }
 
 // asyncio's rule for two requests that are delivered as one: what it waited for was cancelled
 // by the first of them, and tells why (CANCEL-19).
-void task_state::throw_interrupt(const future_state& awaited) {
+cancelled task_state::take_interrupt(const future_state& awaited) noexcept {
   const cancelled* const inside = thrown<cancelled>(awaited.error());
   if (inside) cause_ = inside->cause();
   if (awaited.status() == future_status::cancelled) cause_ = awaited.cause();
-  throw_interrupt();
+  return take_interrupt();
 }
 
 void task_state::start() noexcept {

@@ -64,18 +64,19 @@ class task_state : public future_state, public task_link {
     flags_.set(task_flag::interrupted);
     wake();
   }
-  /// First thing on resuming: throws the cancellation that was delivered, if one was.
-  void throw_if_interrupted() {
+  /// First thing on resuming: throws the cancellation that was delivered, if one was. Inline
+  /// with its throw: each frame between that and the catch costs a fifth of a cancellation.
+  [[gnu::always_inline]] void throw_if_interrupted() {
     if (flags_.has(task_flag::interrupted)) [[unlikely]]
-      throw_interrupt();
+      throw take_interrupt();
   }
   /// The same after a wait for `awaited`: a cancellation that this ended with was first.
-  void throw_if_interrupted(const future_state& awaited) {
+  [[gnu::always_inline]] void throw_if_interrupted(const future_state& awaited) {
     if (flags_.has(task_flag::interrupted)) [[unlikely]]
-      throw_interrupt(awaited);
+      throw take_interrupt(awaited);
   }
-  /// For who does not throw it: takes the cancellation that was delivered, if one was.
-  bool take_interrupt() noexcept {
+  /// For who does not throw it: whether a cancellation was delivered, which it then was.
+  bool consume_interrupt() noexcept {
     const bool was = flags_.has(task_flag::interrupted);
     flags_.clear(task_flag::interrupted);
     return was;
@@ -223,8 +224,8 @@ class task_state : public future_state, public task_link {
   void note_request(const cancel_ref& cause) noexcept;
   void pass_request(const cancel_ref& cause) noexcept;
   void interrupt_or_mark(const cancel_ref& cause) noexcept;
-  [[noreturn]] void throw_interrupt();
-  [[noreturn]] void throw_interrupt(const future_state& awaited);
+  [[gnu::cold]] cancelled take_interrupt() noexcept;
+  [[gnu::cold]] cancelled take_interrupt(const future_state& awaited) noexcept;
   void inherit_deadline() noexcept;
   exception_context describe_unretrieved() const override;
 
