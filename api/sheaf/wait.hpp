@@ -58,25 +58,31 @@ template <class Handle>
 class wait_wait final : public wait_state {
  public:
   wait_wait(std::vector<Handle> handles, const wait_options& options)
-      : wait_state(states(handles), options.when(), options.timeout_ns()),
-        handles_(std::move(handles)) {}
+      : wait_state(handles.size(), options.when(), options.timeout_ns()),
+        handles_(std::move(handles)) {
+    for (const Handle& h : handles_) add(h.state());
+  }
+  ~wait_wait() { leave(); }
 
   wait_result<Handle> await_resume() {
     finish();
     wait_result<Handle> result;
-    for (const std::size_t i : done_order()) result.done.push_back(handles_[i]);
-    for (std::size_t i = 0; i < handles_.size(); ++i) {
-      if (!is_done(i)) result.pending.push_back(std::move(handles_[i]));
-    }
+    result.done.reserve(done_count());
+    for_each_done([&](std::size_t i) { result.done.push_back(std::move(handles_[i])); });
+    result.pending = take_pending();
     return result;
   }
 
  private:
-  static std::vector<state_ref> states(const std::vector<Handle>& handles) {
-    std::vector<state_ref> all;
-    all.reserve(handles.size());
-    for (const Handle& h : handles) all.push_back(h.checked());
-    return all;
+  // In place: with many of them it is the moves that cost.
+  std::vector<Handle> take_pending() noexcept {
+    auto end = handles_.begin();
+    for (std::size_t i = 0; i < handles_.size(); ++i) {
+      if (leave_pending(i)) *end++ = std::move(handles_[i]);
+    }
+    handles_.erase(end, handles_.end());
+    forget_children();  // from here on the caller may let them die
+    return std::move(handles_);
   }
 
   std::vector<Handle> handles_;
@@ -97,19 +103,22 @@ class [[nodiscard]] wait_request {
   wait_options options_;
 };
 
-/// The handles without those that were given before.
+/// The handles of a range, which all refer to something; a vector that is given away is taken
+/// as it is.
 template <class Handle, class Range>
-std::vector<Handle> distinct(Range&& range) {
-  std::vector<Handle> all;
-  {
-    const distinct_marks marks(all);
+std::vector<Handle> collect_handles(Range&& range) {
+  if constexpr (std::is_same_v<Range, std::vector<Handle>>) {
+    for (const Handle& h : range) static_cast<void>(h.state());
+    return std::move(range);
+  } else {
+    std::vector<Handle> all;
+    if constexpr (std::ranges::sized_range<Range>) all.reserve(std::ranges::size(range));
     for (auto&& each : range) {
-      if (each.state().marked()) continue;
-      each.state().mark(true);
+      static_cast<void>(each.state());
       all.push_back(forward_element<Range>(each));
     }
+    return all;
   }
-  return all;
 }
 
 }  // namespace detail
@@ -131,7 +140,7 @@ template <std::ranges::input_range Range>
            !detail::is_coro_v<std::ranges::range_value_t<Range>>)
 auto wait(Range&& range, const wait_options& options = {}) {
   using handle = detail::handle_t<std::ranges::range_value_t<Range>>;
-  auto handles = detail::distinct<handle, Range>(std::forward<Range>(range));
+  auto handles = detail::collect_handles<handle, Range>(std::forward<Range>(range));
   if (handles.empty()) throw std::invalid_argument("wait: there is nothing to wait for");
   if (options.when() > sheaf::return_when::all_completed) {
     throw std::invalid_argument("wait: return_when is none of its enumerators");

@@ -113,6 +113,27 @@ TEST_CASE("wait: a range given as an rvalue may be a temporary [WAIT-3]",
   }());
 }
 
+TEST_CASE("wait: what it gave may die in the very expression that awaits it [WAIT-3]",
+          "[api][wait][WAIT-3]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    const auto make = [] {
+      tasks made;
+      made.push_back(create_task(give(1, 1ms)));
+      made.push_back(create_task(give(2, 1h)));
+      return made;
+    };
+    const auto forget = [](wait_result<task<int>> given) {
+      const auto counts = std::pair(given.done.size(), given.pending.size());
+      for (auto& t : given.pending) t.cancel();
+      return counts;
+    };
+    const auto options = wait_options().return_when(first_completed);
+    const auto counts = forget(co_await wait(make(), options));
+    CHECK(counts == std::pair<std::size_t, std::size_t>(1, 1));
+  }());
+}
+
 TEST_CASE("wait: all_completed returns when all are done [WAIT-4]",
           "[api][wait][WAIT-4]") {
   virtual_loop l;

@@ -6,27 +6,13 @@
 
 namespace sheaf::detail {
 
-wait_state::wait_state(std::vector<state_ref> children, return_when when,
-                       std::optional<std::int64_t> timeout_ns)
-    : when_(when), timeout_ns_(timeout_ns) {
-  children_.reserve(children.size());
-  done_order_.reserve(children.size());
-  for (state_ref& s : children) children_.push_back({{}, std::move(s)});
-}
-
 // A wait that is over already returns without suspending (WAIT-12).
 bool wait_state::begin(task_state& t) noexcept {
   task_ = &t;
-  for (const child& c : children_)
-    other_loop_ = other_loop_ || &c.state->loop() != &t.loop();
-  if (other_loop_) return false;
-  for (const child& c : children_) {
-    if (c.state->done()) note_done(c);
-  }
-  if (satisfied()) return false;
-  for (child& c : children_) {
-    if (!c.state->done()) c.state->watch(c.registration, *this);
-  }
+  look_at_children();
+  const bool waiting = !other_loop_ && !satisfied();
+  watch_children(waiting);
+  if (!waiting) return false;
   id_ = t.loop().next_join_id();
   if (runtime::tracing(t.loop())) [[unlikely]]
     trace_begin();
@@ -35,21 +21,53 @@ bool wait_state::begin(task_state& t) noexcept {
   return true;
 }
 
-void wait_state::note_done(const child& c) noexcept {
-  done_order_.push_back(static_cast<std::size_t>(&c - children_.data()));
+void wait_state::look_at_children() noexcept {
+  for (child& c : children_) look_at(c);
+}
+
+// Marks it, to know it if it comes again: a duplicate counts once (WAIT-3).
+void wait_state::look_at(child& c) noexcept {
+  if (c.state->marked()) {
+    c.state = nullptr;
+    return;
+  }
+  c.state->mark(true);
+  ++distinct_;
+  if (&c.state->loop() != &task_->loop()) other_loop_ = true;
+  if (c.state->done()) note_done(c);
+}
+
+// The marks go, now or never; the rest only if there is something to wait for.
+void wait_state::watch_children(bool waiting) noexcept {
+  for (child& c : children_) {
+    if (!c.state) continue;
+    c.state->mark(false);
+    if (waiting && !c.state->done()) c.state->watch(c.registration, *this);
+  }
+}
+
+void wait_state::note_done(child& c) noexcept {
+  c.registration.next = nullptr;
+  if (last_done_) {
+    last_done_->registration.next = &c.registration;
+  } else {
+    first_done_ = &c;
+  }
+  last_done_ = &c;
+  ++done_;
   has_exception_ = has_exception_ || c.state->failed();
 }
 
 bool wait_state::satisfied() const noexcept {
-  if (done_order_.size() == children_.size()) return true;
-  if (when_ == return_when::first_completed) return !done_order_.empty();
+  if (done_ == distinct_) return true;
+  if (when_ == return_when::first_completed) return done_ != 0;
   return when_ == return_when::first_exception && has_exception_;
 }
 
 void wait_state::settled(watcher& w) noexcept {
   static_assert(
       std::is_standard_layout_v<child>);  // the registration is its first member
-  note_done(reinterpret_cast<const child&>(w));
+  note_done(*child_of(&w));
   if (queued_ || !satisfied()) return;
   queued_ = true;
   task_->loop().post(*this);
@@ -83,13 +101,10 @@ void wait_state::interrupt() noexcept {
 }
 
 void wait_state::leave() noexcept {
-  for (child& c : children_) {
-    if (c.registration.registered()) c.state->unwatch(c.registration);
-  }
+  for (std::size_t i = 0; i < children_.size(); ++i) leave_pending(i);
 }
 
 void wait_state::finish() {
-  leave();
   task_->throw_if_interrupted();
   if (other_loop_) {
     throw std::invalid_argument("wait: an awaitable belongs to another loop");
@@ -100,10 +115,9 @@ void wait_state::trace_begin() noexcept {
   auto& l = task_->loop();
   auto& t = *l.trace();
   const auto now = l.now();
-  t.join_begin(now, id_, "wait", static_cast<std::uint32_t>(children_.size()),
-               task_->id());
+  t.join_begin(now, id_, "wait", static_cast<std::uint32_t>(distinct_), task_->id());
   for (const child& c : children_) {
-    t.join_child(now, id_, c.state->is_task() ? c.state->trace_id() : 0);
+    if (c.state) t.join_child(now, id_, c.state->is_task() ? c.state->trace_id() : 0);
   }
 }
 

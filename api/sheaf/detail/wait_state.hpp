@@ -27,14 +27,12 @@ namespace detail {
 ///
 /// Registered with every child until the task resumes, so that a completion between the
 /// wake-up and the return is among the done (WAIT-7). Wakes one batch after the condition
-/// is met, as asyncio's callback would.
+/// is met, as asyncio's callback would. Who derives keeps the children alive, and calls
+/// leave() before it lets go of them. Looks at each child three times and no more: a wait for
+/// the first of many costs what these looks cost.
 class wait_state : public observer, public suspension {
  public:
   using awaits_in_task = void;
-
-  wait_state(std::vector<state_ref> children, return_when when,
-             std::optional<std::int64_t> timeout_ns);
-  ~wait_state() { leave(); }
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
@@ -53,27 +51,61 @@ class wait_state : public observer, public suspension {
   std::uint64_t object() const noexcept final { return id_; }
 
  protected:
-  /// Ends the wait; throws `cancelled`, or what was wrong with the arguments.
+  wait_state(std::size_t size, return_when when, std::optional<std::int64_t> timeout_ns)
+      : when_(when), timeout_ns_(timeout_ns) {
+    children_.reserve(size);
+  }
+  ~wait_state() = default;
+
+  void add(future_state& s) noexcept { children_.push_back({{}, &s}); }
+
+  /// Throws `cancelled`, or what was wrong with the arguments.
   void finish();
-  /// The children that are done, in order of completion, by their index.
-  const std::vector<std::size_t>& done_order() const noexcept { return done_order_; }
-  bool is_done(std::size_t i) const noexcept { return children_[i].state->done(); }
+  /// Ends the registration with a child. False if the child is done, or was given before.
+  bool leave_pending(std::size_t i) noexcept {
+    child& c = children_[i];
+    if (!c.state) return false;
+    c.state->unwatch(c.registration);
+    return !c.state->done();
+  }
+  void leave() noexcept;
+  void forget_children() noexcept { children_.clear(); }
+
+  /// Calls `f(index)` for the children that are done, in order of completion.
+  template <class F>
+  void for_each_done(F f) const {
+    for (const child* c = first_done_; c; c = next_done(*c)) f(index_of(*c));
+  }
+  std::size_t done_count() const noexcept { return done_; }
 
  private:
   struct child {
-    watcher registration;
-    state_ref state;
+    watcher registration;  // once the child is done, its `next` is the one done after it
+    future_state* state;   // null if it was given before
   };
 
+  static child* child_of(watcher* w) noexcept { return reinterpret_cast<child*>(w); }
+  static child* next_done(const child& c) noexcept {
+    return child_of(c.registration.next);
+  }
+  std::size_t index_of(const child& c) const noexcept {
+    return static_cast<std::size_t>(&c - children_.data());
+  }
+
   bool begin(task_state& t) noexcept;
-  void leave() noexcept;
+  void look_at_children() noexcept;
+  void look_at(child& c) noexcept;
+  void watch_children(bool waiting) noexcept;
   bool satisfied() const noexcept;
-  void note_done(const child& c) noexcept;
+  void note_done(child& c) noexcept;
   void wake() noexcept;
   void trace_begin() noexcept;
 
   std::vector<child> children_;
-  std::vector<std::size_t> done_order_;
+  child* first_done_ = nullptr;
+  child* last_done_ = nullptr;
+  std::size_t done_ = 0;
+  std::size_t distinct_ = 0;
   return_when when_;
   std::optional<std::int64_t> timeout_ns_;
   deadline<wait_state> deadline_{*this};
