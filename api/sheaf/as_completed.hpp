@@ -161,6 +161,9 @@ auto as_completed(Range&& range, const as_completed_options& options = {}) {
   using handle = detail::handle_t<std::ranges::range_value_t<Range>>;
   constexpr bool own = detail::is_coro_v<std::ranges::range_value_t<Range>>;
   std::vector<detail::completion_state::child> children;
+  if constexpr (std::ranges::sized_range<Range>) {
+    children.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+  }
   detail::loop_core* l = nullptr;
   try {
     const detail::distinct_marks marks(children);

@@ -16,11 +16,16 @@ completion_state::completion_state(loop_core& l, std::vector<child> children,
       children_(std::move(children)) {
   if (runtime::tracing(l)) [[unlikely]]
     trace_begin();
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    child& c = children_[i];
-    c.state->done() ? arrived_.push_back(i) : c.state->watch(c.registration, *this);
+  bool pending = false;
+  for (child& c : children_) {
+    if (c.state->done()) {
+      arrived_.push_back(c.registration);
+    } else {
+      pending = true;
+      c.state->watch(c.registration, *this);
+    }
   }
-  if (timeout_ns && arrived_.size() < children_.size()) {
+  if (timeout_ns && pending) {
     retain();  // the deadline's, while it is armed or queued
     deadline_.start(l, timeout_ns);
   }
@@ -37,17 +42,14 @@ void completion_state::post() noexcept {
 }
 
 void completion_state::settled(watcher& w) noexcept {
-  static_assert(
-      std::is_standard_layout_v<child>);  // the registration is its first member
-  settled_.push_back(
-      static_cast<std::size_t>(&reinterpret_cast<const child&>(w) - children_.data()));
+  static_assert(std::is_standard_layout_v<child>);
+  settled_.push_back(w);
   post();
 }
 
 void completion_state::run() noexcept {
   queued_ = false;
-  arrived_.insert(arrived_.end(), settled_.begin(), settled_.end());
-  settled_.clear();
+  arrived_.take_all(settled_);
   hand_out();
   release();
 }
@@ -65,8 +67,7 @@ void completion_state::hand_out() noexcept {
       w.wake(std::nullopt);
       continue;
     }
-    const std::size_t i = arrived_.front();
-    arrived_.pop_front();
+    const std::size_t i = index_of(arrived_.pop_front());
     if (--unclaimed_ == 0) stop_deadline();
     w.wake(i);
   }
@@ -78,15 +79,13 @@ std::optional<std::size_t> completion_state::take() {
   if (arrived_.empty()) {
     throw timeout_error("as_completed: the time-out passed before all had completed");
   }
-  const std::size_t i = arrived_.front();
-  arrived_.pop_front();
-  return i;
+  return index_of(arrived_.pop_front());
 }
 
 void completion_state::leave(completion_wait& w) noexcept { std::erase(waiting_, &w); }
 
 void completion_state::give_back(std::size_t i) noexcept {
-  arrived_.push_front(i);
+  arrived_.push_front(children_[i].registration);
   ++unclaimed_;
   if (!waiting_.empty()) post();
 }
@@ -161,12 +160,8 @@ void completion_wait::interrupt() noexcept {
 
 std::optional<std::size_t> completion_wait::next() {
   if (task_) {
-    try {
-      task_->throw_if_interrupted();
-    } catch (...) {
-      if (handed_) state_->give_back(*handed_);
-      throw;
-    }
+    if (handed_ && task_->interrupted()) state_->give_back(*handed_);
+    task_->throw_if_interrupted();
   }
   if (other_loop_)
     throw invalid_state("as_completed: the stream belongs to another loop");

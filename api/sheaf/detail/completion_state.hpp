@@ -4,6 +4,7 @@
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/detail/watcher_queue.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -66,6 +67,10 @@ class completion_state final : public observer, public runtime::pooled {
 
  private:
   ~completion_state();
+  // The registration is the first member of a child.
+  std::size_t index_of(watcher& w) const noexcept {
+    return static_cast<std::size_t>(&reinterpret_cast<child&>(w) - children_.data());
+  }
   void hand_out() noexcept;
   void post() noexcept;
   void trace_begin() noexcept;
@@ -77,8 +82,8 @@ class completion_state final : public observer, public runtime::pooled {
   bool queued_ = false;
   bool timed_out_ = false;
   std::vector<child> children_;
-  std::deque<std::size_t> settled_;  // in order of completion; not yet seen by waiters
-  std::deque<std::size_t> arrived_;  // to be taken
+  watcher_queue settled_;  // in order of completion; not yet seen by waiters
+  watcher_queue arrived_;  // to be taken
   std::deque<completion_wait*> waiting_;
   deadline<completion_state> deadline_{*this};
 };

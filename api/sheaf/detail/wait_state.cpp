@@ -47,27 +47,20 @@ void wait_state::watch_children(bool waiting) noexcept {
 }
 
 void wait_state::note_done(child& c) noexcept {
-  c.registration.next = nullptr;
-  if (last_done_) {
-    last_done_->registration.next = &c.registration;
-  } else {
-    first_done_ = &c;
-  }
-  last_done_ = &c;
-  ++done_;
+  done_.push_back(c.registration);
+  ++done_count_;
   has_exception_ = has_exception_ || c.state->failed();
 }
 
 bool wait_state::satisfied() const noexcept {
-  if (done_ == distinct_) return true;
-  if (when_ == return_when::first_completed) return done_ != 0;
+  if (done_count_ == distinct_) return true;
+  if (when_ == return_when::first_completed) return !done_.empty();
   return when_ == return_when::first_exception && has_exception_;
 }
 
 void wait_state::settled(watcher& w) noexcept {
-  static_assert(
-      std::is_standard_layout_v<child>);  // the registration is its first member
-  note_done(*child_of(&w));
+  static_assert(std::is_standard_layout_v<child>);
+  note_done(child_of(w));
   if (queued_ || !satisfied()) return;
   queued_ = true;
   task_->loop().post(*this);

@@ -4,6 +4,7 @@
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/detail/watcher_queue.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -74,22 +75,20 @@ class wait_state : public observer, public suspension {
   /// Calls `f(index)` for the children that are done, in order of completion.
   template <class F>
   void for_each_done(F f) const {
-    for (const child* c = first_done_; c; c = next_done(*c)) f(index_of(*c));
+    for (watcher* w = done_.first(); w; w = w->next) f(index_of(*w));
   }
-  std::size_t done_count() const noexcept { return done_; }
+  std::size_t done_count() const noexcept { return done_count_; }
 
  private:
   struct child {
-    watcher registration;  // once the child is done, its `next` is the one done after it
-    future_state* state;   // null if it was given before
+    watcher registration;
+    future_state* state;  // null if it was given before
   };
 
-  static child* child_of(watcher* w) noexcept { return reinterpret_cast<child*>(w); }
-  static child* next_done(const child& c) noexcept {
-    return child_of(c.registration.next);
-  }
-  std::size_t index_of(const child& c) const noexcept {
-    return static_cast<std::size_t>(&c - children_.data());
+  // The registration is the first member of a child.
+  static child& child_of(watcher& w) noexcept { return reinterpret_cast<child&>(w); }
+  std::size_t index_of(watcher& w) const noexcept {
+    return static_cast<std::size_t>(&child_of(w) - children_.data());
   }
 
   bool begin(task_state& t) noexcept;
@@ -102,9 +101,8 @@ class wait_state : public observer, public suspension {
   void trace_begin() noexcept;
 
   std::vector<child> children_;
-  child* first_done_ = nullptr;
-  child* last_done_ = nullptr;
-  std::size_t done_ = 0;
+  watcher_queue done_;  // in order of completion
+  std::size_t done_count_ = 0;
   std::size_t distinct_ = 0;
   return_when when_;
   std::optional<std::int64_t> timeout_ns_;
