@@ -21,6 +21,7 @@ namespace detail {
 class barrier_wait final : public waiter {
  public:
   explicit barrier_wait(barrier& b) noexcept : barrier_(b) {}
+  barrier_wait(barrier_wait&&) noexcept = default;
   ~barrier_wait();
 
   bool await_ready() const noexcept { return false; }

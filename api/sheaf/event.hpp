@@ -13,6 +13,7 @@ namespace detail {
 class event_wait : public waiter {
  public:
   explicit event_wait(event& e) noexcept : event_(e) {}
+  event_wait(event_wait&&) noexcept = default;
   ~event_wait() { leave(); }
 
   inline bool await_ready() const noexcept;

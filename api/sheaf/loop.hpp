@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 namespace sheaf {
@@ -67,6 +68,13 @@ class loop : public runtime::loop {
       coro<T> c, const task_options& options = {},
       std::source_location at = std::source_location::current()) {
     return detail::create_task_on(tasks(), std::move(c), options, at);
+  }
+
+  template <detail::coro_like A>
+  auto create_task(A&& what, const task_options& options = {},
+                   std::source_location at = std::source_location::current()) {
+    using coro_type = typename std::remove_cvref_t<A>::coro_type;
+    return create_task(coro_type(std::forward<A>(what)), options, at);
   }
 
   /// Runs the loop until `what` is done and gives its value, or throws what it ended with.

@@ -17,6 +17,7 @@ class relock_wait;
 class lock_wait : public waiter {
  public:
   explicit lock_wait(mutex& m) noexcept : mutex_(m) {}
+  lock_wait(lock_wait&&) noexcept = default;
   inline ~lock_wait();
 
   // Not here but where the task is known, and with it its loop.

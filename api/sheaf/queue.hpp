@@ -53,6 +53,7 @@ class get_wait final : public queue_wait<queue_side::get> {
 template <class Queue>
 class put_wait final : public queue_wait<queue_side::put> {
  public:
+  put_wait(put_wait&&) = default;
   template <class... Args>
   explicit put_wait(Queue& q, Args&&... args)
       : queue_wait(q), item_(std::forward<Args>(args)...) {}

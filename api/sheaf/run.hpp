@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 namespace sheaf {
@@ -152,6 +153,14 @@ T run(coro<T> main, run_options options = {},
     r.close();
     return result;
   }
+}
+
+/// The same of wait_for(...), timeout::run(...) and the like.
+template <detail::coro_like A>
+auto run(A&& main, run_options options = {},
+         std::source_location at = std::source_location::current()) {
+  using coro_type = typename std::remove_cvref_t<A>::coro_type;
+  return run(coro_type(std::forward<A>(main)), std::move(options), at);
 }
 
 }  // namespace sheaf

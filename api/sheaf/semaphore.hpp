@@ -16,6 +16,7 @@ namespace detail {
 class permit_wait : public waiter {
  public:
   explicit permit_wait(semaphore& s) noexcept : semaphore_(s) {}
+  permit_wait(permit_wait&&) noexcept = default;
   inline ~permit_wait();
 
   // Not here but where the task is known, and with it its loop.

@@ -47,8 +47,8 @@ class any_task {
   void set_name(std::string name) const { state().set_name(std::move(name)); }
   /// The places of its awaits, innermost first; empty while it has not begun.
   std::vector<std::source_location> stack() const { return state().stack(); }
-  /// One line: id, name, "pending", "cancelling", "cancelled" or "finished", and what and
-  /// where it waits.
+  /// One line: id, name, "pending", "cancelling", "cancelled" or "finished", why it is
+  /// cancelled, and what and where it waits.
   std::string describe() const { return state().describe(); }
 
   const any_task* operator->() const noexcept { return this; }

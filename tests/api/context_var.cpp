@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
 
 using namespace std::chrono_literals;
 
@@ -123,5 +124,43 @@ TEST_CASE("context_var: all runs of a runner share one context [RUN-10]", "[RUN-
   sheaf::runner r;
   r.run(set_request("first run"));
   CHECK(r.run(get_request()) == "first run");
+  CHECK(request.get() == "-");
+}
+
+TEST_CASE("context_var: a context runs a function, and keeps what that sets [TASK-18]",
+          "[TASK-18]") {
+  const sheaf::context kept = sheaf::copy_context();
+  const auto set = [](int v) {
+    depth.set(v);
+    return depth.get();
+  };
+  CHECK(kept.run(set, 7) == 7);
+  CHECK(depth.get() == 0);
+  CHECK(kept.run([] { return depth.get(); }) == 7);
+  run_virtual([](const sheaf::context& c) -> sheaf::coro<> {
+    depth.set(1);
+    CHECK(c.run([] { return depth.get(); }) == 7);
+    CHECK(depth.get() == 1);
+    CHECK_THROWS_AS(c.run([] { throw 1; }), int);
+    CHECK(depth.get() == 1);
+    co_return;
+  }(kept));
+}
+
+TEST_CASE("context_var: call_soon_threadsafe brings its caller's context [TASK-18]",
+          "[TASK-18]") {
+  sheaf::loop l;
+  std::string log;
+  std::thread other([&] {
+    request.set("of the thread");
+    l.call_soon_threadsafe([&] {
+      log = request.get();
+      request.set("of the callback");
+    });
+    CHECK(request.get() == "of the thread");
+  });
+  other.join();
+  l.run_forever();
+  CHECK(log == "of the thread");
   CHECK(request.get() == "-");
 }

@@ -611,7 +611,7 @@ TEST_CASE("generator: its awaits are in the stack of the task that awaits next()
     const auto stack = t.stack();
     REQUIRE(stack.size() == 2);
     CHECK(stack[0].line() == inside + 2);
-    CHECK(stack[1].line() == inside + 6);
+    CHECK(stack[1].line() == inside + 5);
     t.cancel();
     co_await as_outcome(t);
   }());

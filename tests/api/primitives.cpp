@@ -201,6 +201,35 @@ TEST_CASE("primitives: a waiter allocates nothing", "[api][primitives]") {
 #endif
 }
 
+TEST_CASE("primitives: what is awaited may be passed on before it is",
+          "[api][primitives]") {
+  virtual_loop l;
+  const auto body = []() -> coro<> {
+    mutex m;
+    semaphore s(1);
+    event e;
+    e.set();
+    queue<std::string> q(1);
+    barrier b(1);
+    // As a wait_for() does that takes what is awaited.
+    const auto await_it = [](auto what) -> coro<> {
+      static_cast<void>(co_await std::move(what));
+    };
+    co_await await_it(m.scoped_lock());
+    CHECK_FALSE(m.locked());
+    co_await await_it(s.scoped_lock());
+    CHECK_FALSE(s.locked());
+    co_await await_it(e.wait());
+    co_await await_it(b.wait());
+    auto put = q.put("x");
+    auto moved = std::move(put);
+    co_await std::move(moved);
+    co_await await_it(q.get());
+    CHECK(q.empty());
+  };
+  l.run_until_complete(body());
+}
+
 TEST_CASE("primitives: a dump says what a task waits for", "[api][primitives]") {
   virtual_loop l;
   const auto body = []() -> coro<> {

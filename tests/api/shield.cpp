@@ -140,6 +140,21 @@ TEST_CASE("shield: after a cancel an inner error is reported once [SHIELD-8]",
   CHECK(l.exceptions_reported() == 1);
 }
 
+TEST_CASE("shield: after a cancel an inner value is dropped silently [SHIELD-8]",
+          "[api][shield][SHIELD-8]") {
+  virtual_loop l;
+  event_log log;
+  l.run_until_complete([](event_log& seen) -> coro<> {
+    auto outer = shield(slow(1, seen));
+    co_await sleep(1ms);
+    outer.cancel();
+    co_await sleep(10ms);
+    CHECK(outer.cancelled());
+  }(log));
+  CHECK(log == event_log{"inner done"});
+  CHECK(l.exceptions_reported() == 0);
+}
+
 TEST_CASE("shield: cancelled between the inner's end and its own, it stays cancelled",
           "[api][shield]") {
   virtual_loop l;

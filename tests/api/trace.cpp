@@ -3,6 +3,7 @@
 #include <sheaf/hedge.hpp>
 #include <sheaf/map.hpp>
 #include <sheaf/race.hpp>
+#include <sheaf/mutex.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/trace.hpp>
@@ -56,6 +57,24 @@ TEST_CASE("trace: run_options().trace() leaves a file with tasks, waits and the 
   CHECK(has(text, "gather(2)"));
   CHECK(has(text, "await sleep"));
   CHECK(has(text, "trace.cpp:"));  // the places of the awaits
+}
+
+TEST_CASE("trace: a wait for a mutex names the task that holds it", "[trace]") {
+  const scratch_file file("sheaf-mutex");
+  const auto body = []() -> sheaf::coro<std::uint64_t> {
+    sheaf::mutex m;
+    const auto use = [](sheaf::mutex& of) -> sheaf::coro<> {
+      const auto g = co_await of.scoped_lock();
+      co_await nap();
+    };
+    const auto first = sheaf::create_task(use(m));
+    const auto second = sheaf::create_task(use(m));
+    co_await sheaf::gather(first, second);
+    co_return first.id();
+  };
+  const auto holder =
+      sheaf::run(body(), sheaf::run_options().virtual_time().trace(file.path()));
+  CHECK(has(file.text(), "\"on\":\"mutex\",\"held_by\":" + std::to_string(holder) + ","));
 }
 
 TEST_CASE("trace: a file that cannot be written is an error before the work", "[trace]") {

@@ -11,6 +11,7 @@
 #include <sheaf/gather.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/promise.hpp>
+#include <sheaf/run.hpp>
 #include <sheaf/shield.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
@@ -558,6 +559,10 @@ TEST_CASE("wait_for: may be made a task, gathered, returned and kept",
     CHECK(later == 6);
     CHECK_THROWS_AS(co_await std::move(call), invalid_state);
   }());
+  auto t = l.create_task(wait_for(give(7, 1ms), 1s));
+  CHECK(l.run_until_complete(t) == 7);
+  auto limited = [] { return wait_for(give(8, 1h), 1s); };
+  CHECK_THROWS_AS(run(limited(), run_options().virtual_time()), timeout_error);
 }
 
 TEST_CASE("wait_for: a future of another loop is refused, and no scope is left",

@@ -1,5 +1,6 @@
 #include <sheaf/runtime/frame_pool.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -158,4 +159,37 @@ TEST_CASE("frame_pool: `pooled` gives new and delete", "[runtime][frame_pool]") 
   auto* const b = ::new (static_cast<void*>(place)) thing;
   CHECK(static_cast<void*>(b) == place);
   b->~thing();
+}
+
+TEST_CASE("frame_pool: what another thread allocates all the time comes back to it",
+          "[runtime][frame_pool]") {
+  // 20 MB in all, of which a thousand blocks live at a time: a few chunks of 256 KB.
+  constexpr std::size_t size = 200, together = 1'000, rounds = 100;
+  if (const auto once = frame_pool::allocate(size); true) {
+    frame_pool::deallocate(once, size);
+    const auto again = frame_pool::allocate(size);
+    frame_pool::deallocate(again, size);
+    if (again != once || &__asan_init) SKIP("the pool is off here");
+  }
+  std::set<void*> blocks;
+  std::vector<void*> passed(together);
+  std::atomic<std::size_t> filled{0}, freed{0};
+  std::thread other([&] {
+    for (std::size_t r = 0; r < rounds; ++r) {
+      while (freed < r) std::this_thread::yield();
+      for (void*& p : passed) p = frame_pool::allocate(size);
+      ++filled;
+    }
+  });
+  for (std::size_t r = 0; r < rounds; ++r) {
+    while (filled <= r) std::this_thread::yield();
+    for (void* const p : passed) {
+      blocks.insert(p);
+      frame_pool::deallocate(p, size);
+    }
+    frame_pool::share();
+    ++freed;
+  }
+  other.join();
+  CHECK(blocks.size() < 10 * together);
 }

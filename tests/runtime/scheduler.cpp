@@ -770,8 +770,8 @@ TEST_CASE("system_exit: what it kept from its turn is dropped by close() [LOOP-2
 
 // ---- threads ---------------------------------------------------------------------------
 
-TEST_CASE("call_soon_threadsafe: wakes a loop that waits [LOOP-3]",
-          "[runtime][scheduler][LOOP-3]") {
+TEST_CASE("call_soon_threadsafe: wakes a loop that waits [LOOP-3] [THREAD-1]",
+          "[runtime][scheduler][LOOP-3][THREAD-1]") {
   loop l;
   std::thread::id where;
   l.call_soon([] {});
@@ -786,8 +786,8 @@ TEST_CASE("call_soon_threadsafe: wakes a loop that waits [LOOP-3]",
   CHECK(where == std::this_thread::get_id());
 }
 
-TEST_CASE("call_soon_threadsafe: of several threads each keeps its order",
-          "[runtime][scheduler][LOOP-1]") {
+TEST_CASE("call_soon_threadsafe: of several threads each keeps its order [THREAD-1]",
+          "[runtime][scheduler][LOOP-1][THREAD-1]") {
   constexpr int threads = 4, each = 5'000;
   loop l;
   std::vector<std::vector<int>> got(threads);
@@ -863,8 +863,10 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("call_soon_threadsafe: on the loop's own thread it comes in a later batch",
-          "[runtime][scheduler]") {
+TEST_CASE(
+    "call_soon_threadsafe: on the loop's own thread it comes in a later batch "
+    "[THREAD-1]",
+    "[runtime][scheduler][THREAD-1]") {
   loop l;
   event_log log;
   l.call_soon([&] {

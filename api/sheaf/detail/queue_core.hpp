@@ -43,6 +43,7 @@ class queue_wait : public waiter, public runtime::ready_node {
 
  protected:
   explicit queue_wait(queue_core& q) noexcept : core_(q) {}
+  queue_wait(queue_wait&& other) noexcept : queue_wait(other.core_) {}
   inline ~queue_wait();
   queue_core& core() const noexcept { return core_; }
 

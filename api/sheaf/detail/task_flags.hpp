@@ -5,13 +5,13 @@
 namespace sheaf::detail {
 
 enum class task_flag : std::uint16_t {
-  must_cancel = 1,   ///< requested; delivered at the next step
-  interrupted = 2,   ///< delivered; thrown by the await that resumes
-  queued_once = 4,   ///< the first step is queued, or more
-  joined = 8,        ///< a child that a combinator made
-  held = 16,         ///< of a limit, which starts it
-  in_request = 32,   ///< on the path of a request that is being passed on
-  named = 64,        ///< its loop knows the name; else it is "Task-<id>"
+  must_cancel = 1,    ///< requested; delivered at the next step
+  interrupted = 2,    ///< delivered; thrown by the await that resumes
+  queued_once = 4,    ///< the first step is queued, or more
+  joined = 8,         ///< a child that a combinator made
+  held = 16,          ///< of a limit, which starts it
+  in_request = 32,    ///< on the path of a request that is being passed on
+  named = 64,         ///< its loop knows the name; else it is "Task-<id>"
   has_context = 128,  ///< its loop knows it
   finishing = 256     ///< awaited by finish(): its awaiter is told in its place
 };
@@ -36,7 +36,9 @@ class task_flags {
     return (bits_ & (bit(f) | bit(g))) != 0;
   }
   void set(task_flag f) noexcept { bits_ = static_cast<std::uint16_t>(bits_ | bit(f)); }
-  void clear(task_flag f) noexcept { bits_ = static_cast<std::uint16_t>(bits_ & ~bit(f)); }
+  void clear(task_flag f) noexcept {
+    bits_ = static_cast<std::uint16_t>(bits_ & ~bit(f));
+  }
 
  private:
   static constexpr unsigned bit(task_flag f) noexcept { return static_cast<unsigned>(f); }

@@ -179,7 +179,8 @@ void task_state::abandon() noexcept {
 
 void task_state::note_request(const cancel_ref& cause) noexcept {
   ++cancelling_;
-  if (!flags_.has(task_flag::interrupted)) cause_ = cause;  // else the first is on its way
+  if (!flags_.has(task_flag::interrupted))
+    cause_ = cause;  // else the first is on its way
   if (auto* const t = runtime::tracing(loop())) [[unlikely]] {
     const cancelled why(cause);
     t->cancel_requested(loop().now(), {id_}, why.by(), why.reason(), why.at());

@@ -59,6 +59,8 @@ class waiter : public suspension, public waiter_link {
 
  protected:
   waiter() noexcept {}  // the link is written when it has to wait
+  /// Before it is awaited it is only a wish, and can be moved.
+  waiter(waiter&&) noexcept : waiter() {}
   ~waiter() = default;
 
   /// For the destructor of each kind: true if it was given something and did not take it.

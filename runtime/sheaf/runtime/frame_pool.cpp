@@ -61,6 +61,9 @@ struct thread_pool_owner {
   pool_lists lists{};
   char* at = nullptr;
   char* end = nullptr;
+  // What there was at the last share(); in use again as soon as the list runs empty. What is
+  // still here at the next one nobody has needed in between.
+  pool_block* spare[pool_lists::classes]{};
 
   thread_pool_owner() {
     lists.bypass = pool_is_off();
@@ -71,6 +74,7 @@ struct thread_pool_owner {
     for (std::size_t c = 1; c < pool_lists::classes; ++c) {
       if (lists.head[c]) reservoir::shared().put(lists.head[c], c);
       if (lists.foreign[c]) reservoir::shared().put(lists.foreign[c], c);
+      if (spare[c]) reservoir::shared().put(spare[c], c);
     }
   }
 
@@ -83,6 +87,13 @@ struct thread_pool_owner {
     at += (n * size + 15) / 16 * 16;
     for (std::size_t i = n; i-- > 1;) push(first + i * size, c);
     return first;
+  }
+
+  void share() {
+    for (std::size_t c = 1; c < pool_lists::classes; ++c) {
+      if (spare[c]) reservoir::shared().put(spare[c], c);
+      spare[c] = std::exchange(lists.head[c], nullptr);
+    }
   }
 
   void new_chunk() {
@@ -111,7 +122,9 @@ void* pool_refill(std::size_t size) {
   if (c >= pool_lists::classes || pool_is_off()) return ::operator new(size);
   if (this_thread_pool == &dead_lists) return ::operator new(size);
   auto& owner = this_thread();
-  if (auto* found = reservoir::shared().take(c)) {
+  auto* found = std::exchange(owner.spare[c], nullptr);
+  if (!found) found = reservoir::shared().take(c);
+  if (found) {
     owner.lists.head[c] = found->next;
     return found;
   }
@@ -128,6 +141,10 @@ void pool_return_foreign(std::size_t c) noexcept {
   pool_lists& lists = this_thread().lists;
   reservoir::shared().put(std::exchange(lists.foreign[c], nullptr), c);
   lists.foreign_size[c] = 0;
+}
+
+void pool_share() noexcept {
+  if (!this_thread_pool->bypass) this_thread().share();
 }
 
 }  // namespace sheaf::runtime::detail

@@ -4,6 +4,7 @@
 #include <sheaf/runtime/ready_queue.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -49,9 +50,9 @@ class inbox {
   /// Whether there may be something; a hint, which costs a load.
   bool some() const noexcept { return some_.load(std::memory_order_relaxed); }
 
-  /// Gives each in its turn to `to(node)`; true if there was one.
+  /// Gives each in its turn to `to(node)`, and how many there were.
   template <class To>
-  bool take(To&& to) {
+  std::size_t take(To&& to) {
     {
       const std::lock_guard hold(lock_);
       taken_.swap(nodes_);
@@ -63,7 +64,7 @@ class inbox {
       to(*taken_[i]);
     }
     taken_.clear();
-    return n != 0;
+    return n;
   }
 
   /// From now on the loop does not look by itself; false, and nothing changes, if there is

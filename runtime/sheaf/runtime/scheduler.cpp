@@ -66,6 +66,7 @@ constexpr std::uint64_t ms = 1'000'000;
 // at a day, so that there is a past for negative delays.
 constexpr std::uint64_t virtual_start = 86'400'000'000'000;
 constexpr std::uint64_t recount_ms = 50;  // while only other threads can wake the loop
+constexpr std::size_t share_every = 256;  // nodes from other threads
 constexpr std::size_t clock_every = 64;   // resumes between two looks at the clock
 
 }  // namespace
@@ -209,7 +210,13 @@ bool scheduler::put(ready_node& n, bool is_job) {
 }
 
 bool scheduler::take_inbox() noexcept {
-  return inbox_.take([this](ready_node& n) { post(n); });
+  const std::size_t n = inbox_.take([this](ready_node& node) { post(node); });
+  received_ += n;
+  if (received_ >= share_every) {  // the frames that come this way are freed here
+    received_ = 0;
+    frame_pool::share();
+  }
+  return n != 0;
 }
 
 void scheduler::wait_for_jobs() noexcept {

@@ -295,6 +295,7 @@ class scheduler {
   handle_list open_handles_;
 
   inbox inbox_;
+  std::size_t received_ = 0;  // from it, since frames were shared
 };
 
 }  // namespace sheaf::runtime
