@@ -119,18 +119,10 @@ class awaiting_promise : public promise_base {
   }
 
   // By default argument, which the compiler puts at the place of the co_await.
-#if defined(__clang__)
   template <class A>
-  decltype(auto) await_transform(
-      A&& a, std::source_location at = std::source_location::current()) {
+  decltype(auto) await_transform(A&& a, given_place at = SHEAF_HERE) {
     return await_at(std::forward<A>(a), std::bit_cast<place_pointer>(at));
   }
-#else
-  template <class A>
-  decltype(auto) await_transform(A&& a, place_pointer at = __builtin_source_location()) {
-    return await_at(std::forward<A>(a), at);
-  }
-#endif
 
  private:
   template <class A>
@@ -192,7 +184,8 @@ static_assert(alignof(coro_promise<long double>) == alignof(promise_base));
 ///
 /// Lazy and owned: it runs when it is awaited (inside the awaiting task) or given to
 /// create_task(), gather() and the like (as a task of its own); dropped before, it is
-/// destroyed without having run. Moved, never copied, and awaited once, as an rvalue.
+/// destroyed without having run, which debug mode reports. Moved, never copied, and awaited
+/// once, as an rvalue.
 /// Awaiting one that was moved from throws invalid_state.
 ///
 /// Arguments by reference must outlive it. What it throws comes out of the co_await.
@@ -208,11 +201,17 @@ class [[nodiscard("a coro does nothing until it is awaited or made a task")]] co
     return *this;
   }
   ~coro() {
-    if (frame_) frame_.destroy();
+    if (frame_) [[unlikely]]
+      detail::drop_unstarted(frame_.promise());
   }
 
   /// Whether there is still something to run.
   bool valid() const noexcept { return static_cast<bool>(frame_); }
+
+  /// Destroys it on purpose: debug mode then does not report that it was never awaited.
+  void close() noexcept {
+    if (frame_) std::exchange(frame_, nullptr).destroy();
+  }
 
   detail::coro_wait<T> await_in_task() && {
     return detail::coro_wait<T>(take("co_await"));

@@ -70,6 +70,7 @@ class [[nodiscard]] future {
   /// gather passes the request on and ends later, or not at all. Runs nothing.
   bool cancel(std::string reason = {},
               std::source_location at = std::source_location::current()) const {
+    state().loop().require_thread("cancel");
     if (state().done()) return state().cancel({});
     return state().cancel(detail::make_cause(state().loop(), std::move(reason), at));
   }

@@ -170,7 +170,7 @@ auto gather_with(gather_rules<Exceptions> rules, limit most, Rest&&... rest) {
 ///
 /// Order: children start in the order of the arguments. Failure: the first in time cancels
 /// the others, waits for all to end, and is thrown; later errors count as seen and stay in
-/// the children's handles. A child that is cancelled is a failure. Cancelling the future
+/// the children's handles and in the future's children(). A child that is cancelled is a failure. Cancelling the future
 /// cancels every child, and it ends when all have. Cost: one block, 32 bytes a child.
 template <class... Args>
   requires(detail::gather_argument<Args> && ...)

@@ -65,6 +65,8 @@ loop::loop(const loop_options& options)
     : runtime::loop(make_core(nullptr, options.clock())) {
   tasks().set_threads(options.threads());
   if (options.seed()) core().set_schedule(runtime::make_seeded_schedule(*options.seed()));
+  if (options.debug_mode()) set_debug(*options.debug_mode());
+  tasks().terminate_on_unretrieved = options.terminates_on_unretrieved();
   trace_as_environment_says();
 }
 

@@ -2,6 +2,7 @@
 
 #include <sheaf/detail/in_context.hpp>
 #include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/plain_callback.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/loop_options.hpp>
 #include <sheaf/promise.hpp>
@@ -35,31 +36,46 @@ class loop : public runtime::loop {
   static loop& current();
 
   // As the runtime's, and the callback runs in a copy of the context that is current here.
-  template <std::invocable F>
-  runtime::call_handle call_soon(F&& f) {
+  // A function that gives a coro is refused.
+  template <detail::plain_callback F>
+  runtime::call_handle call_soon(F&& f, place at = place::current()) {
     if (!detail::has_context()) [[likely]]
-      return runtime::loop::call_soon(std::forward<F>(f));
-    return runtime::loop::call_soon(with_context(std::forward<F>(f)));
+      return runtime::loop::call_soon(std::forward<F>(f), at);
+    return runtime::loop::call_soon(with_context(std::forward<F>(f)), at);
   }
-  template <std::invocable F>
-  runtime::call_handle call_soon_threadsafe(F&& f) {
-    if (!detail::has_context()) [[likely]]
-      return runtime::loop::call_soon_threadsafe(std::forward<F>(f));
-    return runtime::loop::call_soon_threadsafe(with_context(std::forward<F>(f)));
-  }
-  template <std::invocable F>
-  runtime::timer_handle call_later(duration delay, F&& f) {
+  template <detail::plain_callback F>
+  runtime::timer_handle call_later(duration delay, F&& f, place at = place::current()) {
     if (!detail::has_context()) [[likely]] {
-      return runtime::loop::call_later(delay, std::forward<F>(f));
+      return runtime::loop::call_later(delay, std::forward<F>(f), at);
     }
-    return runtime::loop::call_later(delay, with_context(std::forward<F>(f)));
+    return runtime::loop::call_later(delay, with_context(std::forward<F>(f)), at);
   }
-  template <std::invocable F>
-  runtime::timer_handle call_at(time_point when, F&& f) {
+  template <detail::plain_callback F>
+  runtime::timer_handle call_at(time_point when, F&& f, place at = place::current()) {
     if (!detail::has_context()) [[likely]] {
-      return runtime::loop::call_at(when, std::forward<F>(f));
+      return runtime::loop::call_at(when, std::forward<F>(f), at);
     }
-    return runtime::loop::call_at(when, with_context(std::forward<F>(f)));
+    return runtime::loop::call_at(when, with_context(std::forward<F>(f)), at);
+  }
+  template <detail::plain_callback F>
+  runtime::call_handle call_soon_threadsafe(F&& f, place at = place::current()) {
+    if (!detail::has_context()) [[likely]] {
+      return runtime::loop::call_soon_threadsafe(std::forward<F>(f), at);
+    }
+    return runtime::loop::call_soon_threadsafe(with_context(std::forward<F>(f)), at);
+  }
+
+  template <detail::plain_callback F>
+  void add_reader(int descriptor, F&& f) {
+    runtime::loop::add_reader(descriptor, brought(std::forward<F>(f)));
+  }
+  template <detail::plain_callback F>
+  void add_writer(int descriptor, F&& f) {
+    runtime::loop::add_writer(descriptor, brought(std::forward<F>(f)));
+  }
+  template <detail::plain_callback F>
+  void add_signal_handler(int signum, F&& f) {
+    runtime::loop::add_signal_handler(signum, brought(std::forward<F>(f)));
   }
 
   /// create_task() for where no loop runs: before run(), or in the host of a borrowed loop.
@@ -106,6 +122,12 @@ class loop : public runtime::loop {
     return run_until_complete(static_cast<future<T>&&>(what));
   }
 
+  /// As the runtime's.
+  void set_debug(bool on) noexcept {
+    if (!on) tasks().notes().clear();
+    runtime::loop::set_debug(on);
+  }
+
   /// The tasks that are not done, in order of creation.
   std::vector<any_task> all_tasks() const;
 
@@ -138,12 +160,18 @@ class loop : public runtime::loop {
   auto with_context(F&& f) const {
     return detail::in_context<std::decay_t<F>>(tasks(), std::forward<F>(f));
   }
+  template <class F>
+  runtime::unique_function<void()> brought(F&& f) const {
+    if (detail::has_context()) return with_context(std::forward<F>(f));
+    return std::forward<F>(f);
+  }
+  friend class runner;
   void trace_as_environment_says();
   void require_idle() const;
   void drive_until(detail::future_state& s);
 };
 
 template <class T>
-promise<T>::promise(loop& of) : promise(of.tasks()) {}
+promise<T>::promise(loop& of, std::source_location at) : promise(of.tasks(), at) {}
 
 }  // namespace sheaf

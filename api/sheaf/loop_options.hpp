@@ -44,6 +44,25 @@ class loop_options {
   }
   loop_options&& threads(std::size_t n) && { return std::move(threads(n)); }
 
+  /// asyncio's debug mode on or off; without this call SHEAF_DEBUG decides.
+  loop_options& debug(bool on = true) & {
+    debug_ = on;
+    return *this;
+  }
+  loop_options&& debug(bool on = true) && { return std::move(debug(on)); }
+
+  /// Ends the program, by std::terminate after the report, when an exception that nobody
+  /// retrieved is dropped.
+  loop_options& terminate_on_unretrieved(bool on = true) & {
+    terminate_ = on;
+    return *this;
+  }
+  loop_options&& terminate_on_unretrieved(bool on = true) && {
+    return std::move(terminate_on_unretrieved(on));
+  }
+
+  std::optional<bool> debug_mode() const noexcept { return debug_; }
+  bool terminates_on_unretrieved() const noexcept { return terminate_; }
   runtime::clock_kind clock() const noexcept { return clock_; }
   const std::optional<std::uint64_t>& seed() const noexcept { return seed_; }
   std::size_t threads() const noexcept { return threads_; }
@@ -52,6 +71,8 @@ class loop_options {
   std::size_t threads_ = runtime::thread_pool::default_size();
   std::optional<std::uint64_t> seed_;
   runtime::clock_kind clock_ = runtime::clock_kind::real;
+  std::optional<bool> debug_;
+  bool terminate_ = false;
 };
 
 }  // namespace sheaf

@@ -3,6 +3,7 @@
 #include <sheaf/future.hpp>
 
 #include <exception>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -20,8 +21,9 @@ template <class T>
 class promise {
  public:
   /// Of the loop that runs on this thread; throws invalid_state if none does.
-  promise() : promise(detail::loop_core::current("promise")) {}
-  explicit promise(loop& of);
+  promise(std::source_location at = std::source_location::current())  // NOLINT: implicit
+      : promise(detail::loop_core::current("promise"), at) {}
+  explicit promise(loop& of, std::source_location at = std::source_location::current());
 
   promise(promise&&) noexcept = default;
   promise& operator=(promise&& other) noexcept {
@@ -52,11 +54,13 @@ class promise {
   /// Sets it unless it is done, as after a cancellation; whether it did.
   template <class... Args>
   bool try_set_value(Args&&... args) {
+    state()->loop().require_thread("try_set_value");
     if (state()->done()) return false;
     fulfil(std::forward<Args>(args)...);
     return true;
   }
   bool try_set_exception(std::exception_ptr e) {
+    state()->loop().require_thread("try_set_exception");
     if (state()->done()) return false;
     state_->settle_error(require_error(std::move(e)));
     return true;
@@ -78,9 +82,11 @@ class promise {
   }
 
   /// For the library.
-  explicit promise(detail::loop_core& l)
+  explicit promise(detail::loop_core& l, std::source_location at = {})
       : state_(detail::state_ref::adopt(new detail::promised<T>(l))) {
     l.require_open("promise");
+    if (l.debug()) [[unlikely]]
+      l.notes().made(state_.get(), at);
   }
   void cancel_as(const detail::cancel_ref& cause) {
     if (!state()->done()) state_->settle_cancelled(cause);

@@ -1,7 +1,7 @@
 #include <sheaf/detail/exception_probe.hpp>
+#include <sheaf/detail/interruptible.hpp>
 #include <sheaf/run.hpp>
 
-#include <cstdio>
 #include <exception>
 #include <string>
 
@@ -10,6 +10,8 @@ namespace sheaf {
 std::unique_ptr<loop> run_options::make_loop() const {
   auto l = factory_ ? factory_() : std::make_unique<loop>(loop_);
   if (!l) throw invalid_state("run: the loop factory gave no loop");
+  if (loop_.debug_mode()) l->set_debug(*loop_.debug_mode());
+  if (loop_.terminates_on_unretrieved()) l->tasks().terminate_on_unretrieved = true;
   // SHEAF_TRACE, which asks for every loop, goes before.
   if (!trace_.empty() && !l->tasks().trace()) l->tasks().start_trace(trace_);
   auto& core = l->core();
@@ -28,8 +30,17 @@ loop& runner::open(const char* what) {
     throw invalid_state(std::string(what) +
                         ": a loop is running on this thread already; co_await instead");
   }
-  if (!loop_) loop_ = options_.make_loop();
+  if (!loop_) {
+    sigpipe_.emplace();
+    loop_ = options_.make_loop();
+  }
   return *loop_;
+}
+
+void runner::drive_until(loop& l, detail::task_state& main) {
+  detail::interruptible run(l, main, options_.handles_sigint());
+  l.drive_until(main);
+  run.rethrow();
 }
 
 void runner::close() {
@@ -39,9 +50,10 @@ void runner::close() {
   l->tasks().stop_trace();
   l->close();
   if (const auto schedule = l->core().take_schedule()) schedule->finish();
+  sigpipe_.reset();
 }
 
-runner::~runner() {
+void runner::close_quietly() noexcept {
   try {
     close();
   } catch (...) {
@@ -50,10 +62,11 @@ runner::~runner() {
         std::uncaught_exceptions() > 0) {
       return;
     }
-    exception_context what{.message = "a runner could not be closed cleanly",
-                           .exception = std::current_exception()};
-    std::fprintf(stderr, "sheaf: %s\n", describe(what).c_str());
+    print_report({.message = "a runner could not be closed cleanly",
+                  .exception = std::current_exception()});
   }
 }
+
+runner::~runner() { close_quietly(); }
 
 }  // namespace sheaf

@@ -3,11 +3,13 @@
 #include <sheaf/context_var.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/runtime/schedule_file.hpp>
+#include <sheaf/runtime/sigpipe_guard.hpp>
 
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
@@ -79,6 +81,32 @@ class run_options {
     return std::move(loop_factory(std::move(make)));
   }
 
+  /// asyncio's debug mode on or off, on the factory's loop as well; without this call
+  /// SHEAF_DEBUG decides.
+  run_options& debug(bool on = true) & {
+    loop_.debug(on);
+    return *this;
+  }
+  run_options&& debug(bool on = true) && { return std::move(debug(on)); }
+
+  /// Ends the program, after the report, when an exception that nobody retrieved is dropped.
+  run_options& terminate_on_unretrieved(bool on = true) & {
+    loop_.terminate_on_unretrieved(on);
+    return *this;
+  }
+  run_options&& terminate_on_unretrieved(bool on = true) && {
+    return std::move(terminate_on_unretrieved(on));
+  }
+
+  /// Whether SIGINT (Ctrl-C) cancels main, and run() then throws keyboard_interrupt. It does
+  /// on the main thread unless the program has set SIGINT to something itself.
+  run_options& handle_sigint(bool on = true) & {
+    sigint_ = on;
+    return *this;
+  }
+  run_options&& handle_sigint(bool on = true) && { return std::move(handle_sigint(on)); }
+
+  bool handles_sigint() const noexcept { return sigint_; }
   const std::filesystem::path& trace_file() const noexcept { return trace_; }
   std::unique_ptr<loop> make_loop() const;
 
@@ -88,6 +116,7 @@ class run_options {
   std::filesystem::path replay_;
   loop_options loop_;
   std::function<std::unique_ptr<loop>()> factory_;
+  bool sigint_ = true;
 };
 
 /// A loop for several runs: asyncio's Runner.
@@ -107,12 +136,15 @@ class runner {
   ~runner();
 
   /// Runs `main` to its end and gives its value, or throws what it threw. Throws
-  /// invalid_state inside a running loop or after close(), and deadlock when every task is
-  /// blocked for good.
+  /// invalid_state inside a running loop or after close(), deadlock when every task is
+  /// blocked for good, and keyboard_interrupt when SIGINT ended it.
   template <class T>
   T run(coro<T> main, std::source_location at = std::source_location::current()) {
     loop& l = open("run");
-    return l.run_until_complete(std::move(main), task_options().context(context_), at);
+    l.require_idle();
+    task<T> t = l.create_task(std::move(main), task_options().context(context_), at);
+    drive_until(l, t.state());
+    return l.run_until_complete(std::move(t));
   }
 
   loop& get_loop() { return open("get_loop"); }
@@ -121,11 +153,16 @@ class runner {
   /// in writing the trace or the schedule is thrown, and a schedule that is not replayed to
   /// its end.
   void close();
+  /// The same, and reports to stderr what it would throw: for where another error is in
+  /// flight.
+  void close_quietly() noexcept;
 
  private:
   loop& open(const char* what);
+  void drive_until(loop& l, detail::task_state& main);
 
   run_options options_;
+  std::optional<runtime::sigpipe_guard> sigpipe_;  // from the loop's making to its close
   std::unique_ptr<loop> loop_;
   context context_ = copy_context();  // of all its runs
   bool closed_ = false;
@@ -140,18 +177,29 @@ class runner {
 /// When main has ended, the tasks that are left are cancelled and awaited, the threads of
 /// to_thread() are joined and the loop is closed. A task that main does not wait for gets no
 /// further than that. Throws invalid_state where a loop runs already, and deadlock, naming
-/// each task and its place, if all are blocked and nothing can wake them.
+/// each task and its place, if all are blocked and nothing can wake them. An error of main
+/// comes out when all of that is done, even if nobody catches it.
+///
+/// SIGINT on the main thread cancels main, which may clean up; if it ends cancelled by that,
+/// run() throws keyboard_interrupt. A second SIGINT leaves run() with it at once. A value of
+/// main comes out all the same. SIGPIPE is ignored meanwhile. Both only where the program
+/// left the default, and the default is restored.
 template <class T>
 T run(coro<T> main, run_options options = {},
       std::source_location at = std::source_location::current()) {
   runner r(std::move(options));
-  if constexpr (std::is_void_v<T>) {
-    r.run(std::move(main), at);
-    r.close();
-  } else {
-    T result = r.run(std::move(main), at);
-    r.close();
-    return result;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      r.run(std::move(main), at);
+      return r.close();
+    } else {
+      T result = r.run(std::move(main), at);
+      r.close();
+      return result;
+    }
+  } catch (...) {
+    r.close_quietly();  // an error that nobody catches may unwind nothing
+    throw;
   }
 }
 

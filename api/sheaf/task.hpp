@@ -33,6 +33,7 @@ class any_task {
   /// reason. False if it is done. Whether it ends cancelled is up to its code.
   bool cancel(std::string reason = {},
               std::source_location at = std::source_location::current()) const {
+    state().loop().require_thread("cancel");
     return state().cancel(detail::make_cause(state().loop(), std::move(reason), at));
   }
   /// Requests made, less those taken back; catching the error does not change it.
@@ -131,6 +132,8 @@ void apply(task_state& t, const task_options& options);
 template <class T>
 task<T> create_task_on(loop_core& l, coro<T> c, const task_options& wish,
                        std::source_location at) {
+  if (l.closed()) [[unlikely]]
+    c.close();  // given over, if in vain: not "never awaited" (LOOP-30)
   l.require_open("create_task");
   const task_options options = effective(l, wish);
   auto t = make_task(l, std::move(c), at, start_mode::deferred);

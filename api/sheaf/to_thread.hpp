@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/detail/plain_callback.hpp>
 #include <sheaf/detail/thread_call.hpp>
 
 #include <concepts>
@@ -23,7 +24,7 @@ namespace sheaf {
 /// end, and the loop's close waits for it. Cost: a pooled block, a wake-up of a thread or of
 /// the loop where that sleeps.
 template <class F, class... Args>
-  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+  requires detail::plain_callback<std::decay_t<F>, std::decay_t<Args>...>
 auto to_thread(F&& fn, Args&&... args) {
   auto& l = detail::loop_core::current("to_thread");
   return detail::call_on(l, l.executor("to_thread"), "to_thread",

@@ -10,6 +10,7 @@
 
 #include <list>
 #include <memory>
+#include <ranges>
 #include <stdexcept>
 
 using namespace sheaf;
@@ -218,6 +219,18 @@ TEST_CASE("gather: takes what can be awaited and nothing else [GATHER-17]",
   STATIC_REQUIRE_FALSE(gatherable<coro<int>&>);
   STATIC_REQUIRE_FALSE(gatherable<std::vector<coro<int>>&>);
   STATIC_REQUIRE_FALSE(gatherable<std::vector<int>>);
+}
+
+TEST_CASE("gather: a view of tasks leaves the handles where they are", "[api][gather]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    std::vector<task<int>> tasks;
+    for (int i = 0; i < 3; ++i) tasks.push_back(create_task(give(i)));
+    const auto odd = [](const task<int>& t) { return t.id() % 2 == 1; };
+    co_await gather(tasks | std::views::filter(odd));
+    co_await gather(tasks | std::views::take(2));
+    for (const auto& t : tasks) CHECK(t.valid());
+  }());
 }
 
 // asyncio lets it run; here it may refer to the frame that the exception unwinds.

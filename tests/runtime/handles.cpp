@@ -2,10 +2,12 @@
 #include <sheaf/runtime/idle.hpp>
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/poll.hpp>
+#include <sheaf/runtime/signal.hpp>
 #include <sheaf/runtime/timer.hpp>
 
 #include <uv.h>
 
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -34,6 +36,7 @@ constexpr bool move_only =
     std::is_nothrow_move_constructible_v<H> && std::is_nothrow_move_assignable_v<H> &&
     !std::is_copy_constructible_v<H> && !std::is_copy_assignable_v<H>;
 static_assert(move_only<timer> && move_only<idle> && move_only<async> && move_only<poll>);
+static_assert(move_only<sheaf::runtime::signal>);
 
 using callback = unique_function<void()>;
 
@@ -102,6 +105,16 @@ const kind kinds[] = {
        auto ready = [f = std::move(f)](poll_events, std::error_code) mutable { f(); };
        return arm(poll(l, full_pipe(which).reading(), std::move(ready)),
                   [](poll& p) { p.start(poll_events::readable); });
+     }},
+    {"signal",
+     [](loop& l, callback f, int which) {
+       static constexpr int signals[] = {SIGUSR1, SIGUSR2, SIGWINCH};
+       auto came = [f = std::move(f)](int) mutable { f(); };
+       return arm(sheaf::runtime::signal(l, std::move(came)),
+                  [signum = signals[which]](sheaf::runtime::signal& s) {
+                    s.start(signum);
+                    ::raise(signum);
+                  });
      }},
 };
 
@@ -344,6 +357,7 @@ TEST_CASE("handles: a loop that is closed takes no more of them",
   idle i(l, [] {});
   async a(l, [] {});
   poll p(l, full_pipe(0).reading(), [](poll_events, std::error_code) {});
+  sheaf::runtime::signal s(l, [](int) {});
   l.close();
   CHECK_THROWS_AS(timer(l, [] {}), sheaf::invalid_state);
   CHECK_THROWS_AS(idle(l, [] {}), sheaf::invalid_state);
@@ -354,6 +368,11 @@ TEST_CASE("handles: a loop that is closed takes no more of them",
   CHECK_THROWS_AS(t.again(), sheaf::invalid_state);
   CHECK_THROWS_AS(i.start(), sheaf::invalid_state);
   CHECK_THROWS_AS(p.start(poll_events::readable), sheaf::invalid_state);
+  CHECK_THROWS_AS(sheaf::runtime::signal(l, [](int) {}), sheaf::invalid_state);
+  CHECK_THROWS_AS(s.start(SIGUSR1), sheaf::invalid_state);
+  CHECK_THROWS_AS(s.start_oneshot(SIGUSR1), sheaf::invalid_state);
+  s.stop();
+  CHECK(s.signum() == 0);
   CHECK_FALSE(a.send());
   t.stop();
   i.stop();
@@ -370,6 +389,7 @@ TEST_CASE("handles: an empty callback is refused", "[runtime][handles]") {
   CHECK_THROWS_AS(idle(l, nullptr), sheaf::invalid_state);
   CHECK_THROWS_AS(async(l, nullptr), sheaf::invalid_state);
   CHECK_THROWS_AS(poll(l, full_pipe(0).reading(), nullptr), sheaf::invalid_state);
+  CHECK_THROWS_AS(sheaf::runtime::signal(l, nullptr), sheaf::invalid_state);
 }
 
 TEST_CASE("handles: the loop is current in a callback, and cannot be closed there",

@@ -640,13 +640,18 @@ TEST_CASE(
     "[runtime][scheduler][LOOP-17]") {
   loop l;
   event_log log;
-  l.set_exception_handler(
-      [&](const sheaf::exception_context& c) { log.push_back(sheaf::describe(c)); });
+  std::vector<unsigned> lines;
+  l.set_exception_handler([&](const sheaf::exception_context& c) {
+    log.push_back(c.message + ": " + sheaf::describe(c.exception));
+    lines.push_back(c.created_at.line());
+  });
   l.call_soon([] { throw std::runtime_error("one"); });
   l.call_soon(note(log, "next"));
   l.call_later(0s, [] { throw 2; });
   l.call_soon_threadsafe([] { throw std::logic_error("three"); });
+  const unsigned last = __LINE__ - 1;
   l.run_forever();
+  CHECK(lines == std::vector<unsigned>{last - 3, last, last - 1});
   CHECK(log == event_log{"exception in a callback: std::runtime_error: one", "next",
                          "exception in a callback: std::logic_error: three",
                          "exception in a callback: int"});

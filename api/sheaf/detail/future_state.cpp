@@ -1,6 +1,7 @@
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/loop_core.hpp>
+#include <sheaf/detail/task_state.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
 #include <string>
@@ -42,8 +43,11 @@ watcher* future_state::find_callback(std::uint64_t id) noexcept {
 }
 
 exception_context future_state::describe_unretrieved() const {
-  return {.message = "the exception of a future was never retrieved",
-          .exception = error_};
+  exception_context what{.message = "the exception of a future was never retrieved",
+                         .exception = error_};
+  // Of what is not a promise's the notes know nothing, or what was in its place before.
+  if (kind() == future_state::kind()) what.created_at = loop().notes().made_at(this);
+  return what;
 }
 
 // A cancellation is nobody's error, even where it is stored as one (CANCEL-21, GATHER-11).
@@ -54,6 +58,14 @@ void future_state::report_unretrieved() noexcept {
     t->unretrieved(loop().now(), {what.task_id}, describe(error_));
   }
   loop().report(what);
+  if (loop().terminate_on_unretrieved) std::terminate();
+}
+
+// Its reader has been told that it was cancelled. Debug mode looks whether it heeds that.
+void future_state::note_told(const cancel_ref& cause) const noexcept {
+  if (!loop().debug()) return;
+  task_state* const reader = loop().current_task();
+  if (reader && reader->cause() == cause) reader->note_told();
 }
 
 bool future_state::cancel(const cancel_ref& cause) noexcept {
@@ -86,14 +98,17 @@ void future_state::settle_like(const future_state& from) noexcept {
 }
 
 void future_state::require_pending(const char* what) const {
+  loop().require_thread(what);
   if (done()) throw invalid_state(std::string(what) + ": the future is done already");
 }
 
 void future_state::throw_instead() const {
   switch (status_) {
     case future_status::error:
+      if (const cancelled* const c = thrown<cancelled>(error_)) note_told(c->cause());
       std::rethrow_exception(error_);
     case future_status::cancelled:
+      note_told(cause_);
       throw cancelled(cause_);
     case future_status::pending:
       throw invalid_state(
@@ -110,7 +125,10 @@ std::exception_ptr future_state::exception() {
     throw invalid_state(
         "the future is not done: co_await it before you read its exception");
   }
-  if (status_ == future_status::cancelled) throw cancelled(cause_);
+  if (status_ == future_status::cancelled) {
+    note_told(cause_);
+    throw cancelled(cause_);
+  }
   return error_;
 }
 

@@ -234,6 +234,7 @@ class future_state : public observer, public runtime::pooled {
   [[noreturn]] void throw_instead() const;
   void forsake_watchers() noexcept;
   void report_unretrieved() noexcept;
+  void note_told(const cancel_ref& cause) const noexcept;
 
   std::uint32_t references_;
   std::uint16_t value_offset_ = 0;

@@ -3,6 +3,7 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <type_traits>
 #include <utility>
@@ -84,6 +85,7 @@ void join_state::put_late(join_link& l, state_ref child) noexcept {
 // The registration is the first member of its link.
 void join_state::settled(watcher& w) noexcept {
   static_assert(std::is_standard_layout_v<join_link>);
+  static_assert(offsetof(watcher, prev) == offsetof(join_link::end, unregistered));
   join_link& l = reinterpret_cast<join_link&>(w);
   if (l.child->status() != future_status::value || attentive_) [[unlikely]]
     settled_unusually(l);

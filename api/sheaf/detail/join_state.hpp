@@ -238,8 +238,7 @@ class join_state : public future_state {
   std::uint32_t id_;
   const join_link* decisive_ = nullptr;
   join_link* first_end_ = nullptr;
-  join_link*
-      last_end_;  // of those that have one after the other ended; if there is a first
+  join_link* last_end_;  // if there is a first
   std::size_t wanted_;   // values, for settles::by_enough
   std::size_t spare_;    // failures that it can bear
   std::uint64_t began_;  // nanoseconds of the loop's clock

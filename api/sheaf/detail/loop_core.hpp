@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/context_var.hpp>
+#include <sheaf/detail/debug_notes.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_session.hpp>
@@ -104,6 +105,9 @@ class loop_core final : public runtime::scheduler {
   bool deadlines_used() const noexcept { return deadlines_used_; }
   void use_deadlines() noexcept { deadlines_used_ = true; }
 
+  /// For reports, in debug mode.
+  debug_notes& notes() noexcept { return notes_; }
+
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
 
@@ -146,6 +150,7 @@ class loop_core final : public runtime::scheduler {
 
   using task_factory = std::function<void(task_options&)>;
   task_factory factory;
+  bool terminate_on_unretrieved = false;
 
  private:
   ~loop_core() override = default;
@@ -173,6 +178,7 @@ class loop_core final : public runtime::scheduler {
   // The task last looked up in it: often run()'s, which has one.
   std::uint64_t looked_up_ = 0;
   context_state* found_ = nullptr;
+  debug_notes notes_;
   std::shared_ptr<runtime::thread_pool> executor_;
   std::vector<std::shared_ptr<runtime::thread_pool>> replaced_;
   std::unique_ptr<runtime::thread_pool> joiner_;

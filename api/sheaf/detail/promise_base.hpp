@@ -19,21 +19,24 @@ class task_state;
 using place_pointer = const void*;
 static_assert(sizeof(std::source_location) == sizeof(place_pointer));
 
+/// A parameter that the compiler fills with the place of the call: `given_place at =
+/// SHEAF_HERE`. A pointer already, where the compiler has a word for that.
+#if defined(__clang__)
+using given_place = std::source_location;
+#define SHEAF_HERE std::source_location::current()
+#else
+using given_place = place_pointer;
+#define SHEAF_HERE __builtin_source_location()
+#endif
+
 /// Where a coroutine is written: its function's name and place. As the default argument of a
 /// promise's constructor it is made at each coroutine, in the program's static data. A type
 /// of its own, so that no coroutine's argument is taken for it.
 class origin {
  public:
-#if defined(__clang__)
-  static constexpr origin at(
-      std::source_location here = std::source_location::current()) noexcept {
+  static constexpr origin at(given_place here = SHEAF_HERE) noexcept {
     return origin(std::bit_cast<place_pointer>(here));
   }
-#else
-  static constexpr origin at(place_pointer here = __builtin_source_location()) noexcept {
-    return origin(here);
-  }
-#endif
   place_pointer pointer() const noexcept { return here_; }
 
  private:
@@ -97,12 +100,14 @@ class promise_base {
   static std::source_location await_place(place_pointer p) noexcept {
     return std::bit_cast<std::source_location>(is_origin(p) ? nullptr : p);
   }
-  /// The name of the coroutine's function, as the compiler prints it; empty if unknown.
-  const char* function() const noexcept {
+  /// Where its function is written, before the first await; of the last await after it.
+  std::source_location origin_or_place() const noexcept {
     const auto* const p = static_cast<const char*>(place_);
     return std::bit_cast<std::source_location>(
-               static_cast<place_pointer>(is_origin(p) ? p - 1 : p))
-        .function_name();
+        static_cast<place_pointer>(is_origin(p) ? p - 1 : p));
+  }
+  /// The name of the coroutine's function, as the compiler prints it; empty if unknown.
+  const char* function() const noexcept { return origin_or_place().function_name();
   }
 
   std::coroutine_handle<promise_base> handle() noexcept {
@@ -126,5 +131,8 @@ class promise_base {
   task_state* task_ = nullptr;        // null until it runs
   place_pointer place_ = nullptr;     // of the await it is suspended at, or its origin
 };
+
+/// Destroys the frame of a coroutine that never began, which debug mode reports (DEBUG-7).
+void drop_unstarted(promise_base& p) noexcept;
 
 }  // namespace sheaf::detail

@@ -18,8 +18,8 @@ void task_state::run() noexcept {
   }
   loop_core& l = loop();
   l.set_current_task(this);
-  if (runtime::tracing(l)) [[unlikely]]
-    return traced_run();
+  if (l.observed()) [[unlikely]]
+    return observed_run();
   resume_until_suspended();
   l.set_current_task(nullptr);
   l.set_context(nullptr);
@@ -63,13 +63,26 @@ inline void task_state::returned(promise_base* root) noexcept {
 }
 
 void task_state::end_unusually(promise_base* root) noexcept {
+  const place_pointer told_at = loop().debug() ? loop().notes().take_told(id_) : nullptr;
   if (error_) return settle_failed(*root);
-  if (!flags_.has(task_flag::must_cancel)) {
-    cause_ = {};
-    return end(future_status::value);
-  }
+  if (!flags_.has(task_flag::must_cancel)) return end_uncancelled(told_at);
   discard_value();  // it cancelled itself and did not suspend again (CANCEL-13)
   end(future_status::cancelled);
+}
+
+// It was asked to end and did not: fine if that came to nothing, or it took the request back.
+void task_state::end_uncancelled(place_pointer told_at) noexcept {
+  cause_ = {};
+  const state_ref keep = state_ref::share(this);
+  end(future_status::value);
+  if (!told_at || cancelling_ == 0) return;
+  loop().report(
+      {.message =
+           "a task swallowed its cancellation: throw `cancelled` on, or call uncancel()",
+       .task_id = id_,
+       .task_name = name(),
+       .created_at = created_at_,
+       .waiting_at = promise_base::await_place(told_at)});
 }
 
 void task_state::settle_failed(promise_base& root) noexcept {
@@ -80,7 +93,8 @@ void task_state::settle_failed(promise_base& root) noexcept {
     error_ = nullptr;
     return end(future_status::cancelled);
   }
-  if (thrown<system_exit>(error_) && loop().running()) {
+  if ((thrown<system_exit>(error_) || thrown<keyboard_interrupt>(error_)) &&
+      loop().running()) {
     retrieved_ = true;
     loop().leave_with(error_);
   }
@@ -129,6 +143,8 @@ void task_state::drop() noexcept {
 
 cancelled task_state::take_interrupt() noexcept {
   flags_.clear(task_flag::interrupted);
+  if (loop().debug()) [[unlikely]]
+    note_told();
   return cancelled(cause_);
 }
 
@@ -337,6 +353,10 @@ std::string task_state::describe(const task_state* holder) const {
     return {};
   };
   std::string line = "task " + std::to_string(id_) + " '" + name() + "' " + word();
+  if (loop().debug() && created_at_.line() != 0) {
+    line += std::string(" created at ") + created_at_.file_name() + ':' +
+            std::to_string(created_at_.line());
+  }
   if (done()) return line;
   if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
   line += place_words(" at ", waiting_at());
@@ -404,17 +424,35 @@ void task_state::trace_end(future_status how) noexcept {
   t.task_cancelled(now, {id_}, why.by(), why.reason(), why.at());
 }
 
-void task_state::traced_run() noexcept {
+void task_state::observed_run() noexcept {
   loop_core& l = loop();
   const state_ref keep = state_ref::share(this);
+  const place_pointer from = innermost()->last_place();
+  runtime::stopwatch watch(l);
+  runtime::tracing(l) ? traced_steps() : resume_until_suspended();
+  l.set_current_task(nullptr);
+  l.set_context(nullptr);
+  if (watch.too_long(l)) report_slow(from, watch.took());
+}
+
+void task_state::report_slow(place_pointer from, std::chrono::nanoseconds took) noexcept {
+  loop().report({.message = "a task's step held the loop",
+                 .task_id = id_,
+                 .task_name = name(),
+                 .created_at = created_at_,
+                 .waiting_at = waiting_at(),
+                 .resumed_at = promise_base::await_place(from),
+                 .took = took});
+}
+
+void task_state::traced_steps() noexcept {
+  loop_core& l = loop();
   const std::uint64_t outer_began = l.step_began();
   const std::uint64_t began = l.now();
   const place_pointer from = innermost()->last_place();
   l.set_step_began(began);
   l.set_suspended_at(0);
   resume_until_suspended();
-  l.set_current_task(nullptr);
-  l.set_context(nullptr);
   l.set_step_began(outer_began);
   // Suspending was the last thing that the step did, so its time is the step's end.
   const std::uint64_t ended = l.suspended_at() != 0 ? l.suspended_at() : l.now();

@@ -9,6 +9,7 @@
 #include <sheaf/runtime/trace_hooks.hpp>
 #include <sheaf/task_options.hpp>
 
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <source_location>
@@ -154,6 +155,12 @@ class task_state : public future_state, public task_link {
   }
   void settled(watcher&) noexcept final { wake(); }
 
+  /// Debug mode remembers where a cancellation was thrown. Its coroutine may have ended, where
+  /// the destructor of an argument asks for a result.
+  void note_told() noexcept {
+    if (innermost()) loop().notes().told(id_, innermost()->last_place());
+  }
+
   /// Records a task that was there before the recording began, and what it waits on.
   void trace_alive() noexcept;
   /// Records the step under way, as far as it has come: the recording ends in it.
@@ -219,10 +226,13 @@ class task_state : public future_state, public task_link {
   inline void resume_until_suspended() noexcept;
   inline void returned(promise_base* root) noexcept;
   void end_unusually(promise_base* root) noexcept;
+  void end_uncancelled(place_pointer told_at) noexcept;
   void settle_failed(promise_base& root) noexcept;
   inline void end(future_status s) noexcept;
   void request_own_cancellation() noexcept;
-  void traced_run() noexcept;
+  void observed_run() noexcept;
+  void traced_steps() noexcept;
+  void report_slow(place_pointer from, std::chrono::nanoseconds took) noexcept;
   void note_request(const cancel_ref& cause) noexcept;
   void pass_request(const cancel_ref& cause) noexcept;
   void interrupt_or_mark(const cancel_ref& cause) noexcept;

@@ -17,8 +17,8 @@ bool call_node::leave_waiting(std::uint32_t to) noexcept {
   return false;
 }
 
-void call_node::fail() noexcept {
-  scheduler::current()->fail("a callback", std::current_exception());
+void call_node::fail(std::source_location at) noexcept {
+  scheduler::current()->fail("a callback", std::current_exception(), at);
 }
 
 void call_node::drop() noexcept {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -64,7 +65,7 @@ class call_node : public timer_node {
   bool is_waiting() const noexcept { return now() % one_holder == waiting; }
   /// True if it is to be called now; it counts as finished then.
   bool begin() noexcept { return leave_waiting(is_finished); }
-  static void fail() noexcept;
+  static void fail(std::source_location at) noexcept;
 
  private:
   // In the low bits what it has come to; above, how many hold it.
@@ -79,13 +80,25 @@ class call_node : public timer_node {
   const bool threadsafe_;
 };
 
-/// With a callable of 8 bytes and no deadline it takes 32: two to a cache line, which is what
-/// passing it to another processor costs.
-template <class F, bool Timed>
+/// Where a callback was registered, for reports; or nothing, for one that does not know.
+struct no_place {
+  explicit no_place(std::source_location) noexcept {}
+  static std::source_location get() noexcept { return {}; }
+};
+struct known_place {
+  explicit known_place(std::source_location at) noexcept : at_(at) {}
+  std::source_location get() const noexcept { return at_; }
+  std::source_location at_;
+};
+
+/// With a callable of 8 bytes, no deadline and no place it takes 32: two to a cache line,
+/// which is what passing it to another processor costs.
+template <class F, bool Timed, class Place>
 class call_of final : public call_node {
  public:
   template <class G>
-  explicit call_of(bool threadsafe, G&& f) : call_node(threadsafe) {
+  call_of(bool threadsafe, std::source_location at, G&& f)
+      : call_node(threadsafe), at_(at) {
     ::new (static_cast<void*>(&f_)) F(std::forward<G>(f));
   }
   void arm(scheduler& s, std::uint64_t deadline) noexcept {
@@ -115,11 +128,11 @@ class call_of final : public call_node {
   ~call_of() {}  // the callable is gone: run, cancelled or dropped
   void call() noexcept {
     {
-      const trace_callback slice(*scheduler::current(), "callback");
+      const trace_callback slice(*scheduler::current(), "callback", at_.get());
       try {
         static_cast<void>(f_());
       } catch (...) {
-        fail();
+        fail(at_.get());
       }
     }
     f_.~F();
@@ -141,6 +154,7 @@ class call_of final : public call_node {
   };
   // Valid while it is armed, which is when it is used.
   [[no_unique_address]] std::conditional_t<Timed, scheduler*, nobody> owner_;
+  [[no_unique_address]] Place at_;
   union {
     F f_;
   };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -17,6 +18,8 @@ struct exception_context {
   std::string task_name{};
   std::source_location created_at{};  ///< of the task or callback; line() is 0 if unknown
   std::source_location waiting_at{};  ///< its innermost await; line() is 0 if unknown
+  std::source_location resumed_at{};  ///< the await from which a slow step came back
+  std::chrono::nanoseconds took{};    ///< how long a slow step or callback held the loop
 };
 
 using exception_handler = std::function<void(const exception_context&)>;
@@ -26,6 +29,13 @@ std::string describe(const std::exception_ptr& e);
 
 /// The report as one line: message, exception, task, places.
 std::string describe(const exception_context& context);
+
+/// Where reports go while there is no handler: that line to stderr, after "sheaf: ".
+void print_report(const exception_context& context) noexcept;
+
+/// Thrown by run() when SIGINT ended it: asyncio's KeyboardInterrupt. Thrown by a callback or
+/// task of yours it leaves run() at once. Not a std::exception, as it is no Exception there.
+class keyboard_interrupt final {};
 
 /// The exception that ends the program's run, whatever callback or task throws it: asyncio's
 /// SystemExit. It is not sent to the exception handler; it leaves run() at once, and the loop
@@ -38,5 +48,8 @@ class system_exit final {
  private:
   int code_;
 };
+
+/// Whether `e` is one of the two that end a run, whoever throws it.
+bool leaves_run(const std::exception_ptr& e) noexcept;
 
 }  // namespace sheaf

@@ -1,4 +1,5 @@
 #include <sheaf/runtime/detail/descriptor_watch.hpp>
+#include <sheaf/runtime/detail/signal_table.hpp>
 #include <sheaf/runtime/loop.hpp>
 
 namespace sheaf::runtime {
@@ -25,7 +26,8 @@ loop::loop(clock_kind clock) : loop(make(nullptr, clock)) {}
 loop::loop(uv_loop_s* host, borrowed_t) : loop(make(required(host), clock_kind::real)) {}
 loop::loop(intrusive_ptr<scheduler> s) noexcept
     : scheduler_(std::move(s)),
-      descriptors_(std::make_unique<detail::descriptor_table>(*scheduler_)) {
+      descriptors_(std::make_unique<detail::descriptor_table>(*scheduler_)),
+      signals_(std::make_unique<detail::signal_table>(*this)) {
   scheduler_->set_facade(this);
 }
 
@@ -61,12 +63,21 @@ bool loop::remove_writer(int descriptor) noexcept {
   return descriptors_->remove(descriptor, detail::descriptor_watch::writer);
 }
 
+void loop::add_signal_handler(int signum, unique_function<void()> f) {
+  signals_->add(signum, std::move(f));
+}
+
+bool loop::remove_signal_handler(int signum) noexcept { return signals_->remove(signum); }
+
+bool loop::has_signal_handler(int signum) const noexcept { return signals_->has(signum); }
+
 void loop::run_forever() { scheduler_->drive(); }
 
 void loop::stop() {
   if (scheduler_->borrowed()) {
     throw invalid_state("stop: a borrowed loop is stopped by its host");
   }
+  scheduler_->require_thread("stop");
   scheduler_->stop();
 }
 

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -29,7 +30,8 @@ namespace sheaf::runtime {
 
 namespace detail {
 class descriptor_table;
-}
+class signal_table;
+}  // namespace detail
 
 /// A uv_loop_t with one FIFO queue of callbacks and one wheel of deadlines.
 ///
@@ -46,6 +48,7 @@ class loop {
  public:
   using duration = std::chrono::nanoseconds;
   using time_point = std::chrono::steady_clock::time_point;
+  using place = std::source_location;
 
   /// Throws uv_error if the system has no descriptors left.
   loop() : loop(clock_kind::real) {}
@@ -64,34 +67,37 @@ class loop {
   static bool has_current() noexcept { return scheduler::current() != nullptr; }
 
   /// Runs `f()` in the next batch, after all that was queued before. Cost: one pooled block.
+  /// Reports of it name `at`.
   template <std::invocable F>
-  call_handle call_soon(F&& f) {
+  call_handle call_soon(F&& f, place at = place::current()) {
     scheduler_->require_open("call_soon");
-    auto node = make_call(false, std::forward<F>(f));
+    auto node = make_call<detail::known_place>(false, std::forward<F>(f), at);
     scheduler_->post(*node);
     return call_handle(std::move(node));
   }
 
   /// Runs `f()` once, not earlier than `delay` from now; zero or less is the next batch.
   template <std::invocable F>
-  timer_handle call_later(duration delay, F&& f) {
+  timer_handle call_later(duration delay, F&& f, place at = place::current()) {
     scheduler_->require_open("call_later");
-    return arm(std::forward<F>(f), scheduler_->after(delay.count()));
+    return arm(std::forward<F>(f), scheduler_->after(delay.count()), at);
   }
 
   /// Runs `f()` once, not earlier than `when` of time().
   template <std::invocable F>
-  timer_handle call_at(time_point when, F&& f) {
+  timer_handle call_at(time_point when, F&& f, place at = place::current()) {
     scheduler_->require_open("call_at");
-    return arm(std::forward<F>(f), to_ns(when));
+    return arm(std::forward<F>(f), to_ns(when), at);
   }
 
   /// call_soon() for any thread; wakes the loop. The callable is destroyed on the loop's
   /// thread, or by cancel(). Throws invalid_state when the loop is closed.
   /// Cost: a pooled block and a lock; a system call only for the first since the loop looked.
   template <std::invocable F>
-  call_handle call_soon_threadsafe(F&& f) {
-    auto node = make_call(true, std::forward<F>(f));
+  call_handle call_soon_threadsafe(F&& f, place at = place::current()) {
+    auto node = scheduler_->debug()
+                    ? make_call<detail::known_place>(true, std::forward<F>(f), at)
+                    : make_call<detail::no_place>(true, std::forward<F>(f), at);
     post_threadsafe(*node);
     return call_handle(std::move(node));
   }
@@ -106,12 +112,24 @@ class loop {
   bool remove_reader(int descriptor) noexcept;
   bool remove_writer(int descriptor) noexcept;
 
+  /// Runs `f()` in a batch after the process got `signum`, until it is removed; one registered
+  /// before is replaced. Signals that come before it ran are one. It keeps the loop running,
+  /// but not one on virtual or manual time.
+  /// Any thread's loop may; asyncio wants the main thread. Throws std::invalid_argument for
+  /// what is no signal, and uv_error for one that cannot be caught.
+  void add_signal_handler(int signum, unique_function<void()> f);
+  /// `f` is not called after this returns; false if there was none. The default is restored,
+  /// whatever was set before, unless another loop of the process handles it too.
+  bool remove_signal_handler(int signum) noexcept;
+  bool has_signal_handler(int signum) const noexcept;
+
   /// The loop's clock, read now; it never goes backwards.
   time_point time() const noexcept { return to_time(scheduler_->now()); }
   /// Moves a manual clock.
   void advance(duration by) { scheduler_->advance(by); }
 
-  /// Runs until stop(), or until nothing is left that could happen. Rethrows a system_exit.
+  /// Runs until stop(), or until nothing is left that could happen. Rethrows a system_exit,
+  /// or keyboard_interrupt.
   void run_forever();
   /// Lets the batch under way finish, then run_forever() returns. Called before it, the next
   /// run_forever() runs one batch. What is queued stays queued.
@@ -147,6 +165,18 @@ class loop {
     scheduler_->report(c);
   }
 
+  /// asyncio's debug mode: reports what is no error yet, and throws invalid_state from calls
+  /// that only the loop's thread may make, while another one runs it. On at first if
+  /// SHEAF_DEBUG is set to anything but "" or "0".
+  void set_debug(bool on) noexcept { scheduler_->set_debug(on); }
+  bool get_debug() const noexcept { return scheduler_->debug(); }
+
+  /// A step of a task or a callback that holds the loop for `limit` or longer is reported;
+  /// duration::max() reports none. Without this call 100 ms in debug mode, else none. In real
+  /// time on every clock. Cost: two looks at the clock for each step.
+  void slow_callback_duration(duration limit) noexcept { scheduler_->set_slow(limit); }
+  duration slow_callback_duration() const noexcept { return scheduler_->slow(); }
+
   /// How long callbacks may run between two polls; {1, 0ns} polls after each batch.
   void set_budget(batch_budget b) noexcept { scheduler_->set_budget(b); }
   std::uint64_t ticks() const noexcept { return scheduler_->ticks(); }
@@ -162,15 +192,15 @@ class loop {
 
  private:
   using call_ref = intrusive_ptr<detail::call_node>;
-  template <class F>
-  static call_ref make_call(bool threadsafe, F&& f) {
-    using node = detail::call_of<std::decay_t<F>, false>;
-    return call_ref::adopt(new node(threadsafe, std::forward<F>(f)));
+  template <class Place, class F>
+  static call_ref make_call(bool threadsafe, F&& f, place at) {
+    using node = detail::call_of<std::decay_t<F>, false, Place>;
+    return call_ref::adopt(new node(threadsafe, at, std::forward<F>(f)));
   }
   template <class F>
-  timer_handle arm(F&& f, std::uint64_t deadline) {
-    using node = detail::call_of<std::decay_t<F>, true>;
-    auto* const made = new node(false, std::forward<F>(f));
+  timer_handle arm(F&& f, std::uint64_t deadline, place at) {
+    using node = detail::call_of<std::decay_t<F>, true, detail::known_place>;
+    auto* const made = new node(false, at, std::forward<F>(f));
     made->arm(*scheduler_, deadline);
     return {call_ref::adopt(made), to_time(deadline)};
   }
@@ -186,6 +216,7 @@ class loop {
 
   intrusive_ptr<scheduler> scheduler_;
   std::unique_ptr<detail::descriptor_table> descriptors_;
+  std::unique_ptr<detail::signal_table> signals_;
 };
 
 }  // namespace sheaf::runtime

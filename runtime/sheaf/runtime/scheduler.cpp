@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
 #include <string>
 #include <thread>
 
@@ -86,6 +85,7 @@ scheduler::scheduler(uv_loop_s* host, clock_kind clock, const void* layer)
   handles_ = handles.release();
   batch_now_ = now();
   wheel_.expire(batch_now_, ready_);  // nothing is due, but its slots count from now
+  weigh();
 }
 
 scheduler::~scheduler() {
@@ -95,6 +95,8 @@ scheduler::~scheduler() {
 std::uint64_t scheduler::now() const noexcept {
   return clock_ == clock_kind::real ? uv_hrtime() : fake_now_;
 }
+
+std::uint64_t scheduler::real_now() noexcept { return uv_hrtime(); }
 
 std::uint64_t scheduler::after(std::int64_t delay_ns) const noexcept {
   // Measured from the time that the next batch looks at, so that it is due there.
@@ -145,6 +147,7 @@ void scheduler::drain() noexcept {
   if (leaving_)
     return;  // a system_exit came from a handle's callback earlier in this turn
   const detail::current_scope now_running(*this);
+  if (borrowed_) debug_.enter();
   set_draining(true);
   const std::size_t from = resumed_;
   looked_ = from;
@@ -233,8 +236,13 @@ void scheduler::expect_threads(int change) noexcept {
   now_expected ? uv_ref(h) : uv_unref(h);
 }
 
-void scheduler::refuse_closed(const char* what) {
-  throw invalid_state(std::string(what) + ": the loop is closed");
+void scheduler::refuse(const char* what, bool if_closed) const {
+  if (closed_ && if_closed)
+    throw invalid_state(std::string(what) + ": the loop is closed");
+  if (!debug_.on() || debug_.runs_here()) return;
+  throw invalid_state(std::string(what) +
+                      ": another thread runs this loop; hand the call over with "
+                      "call_soon_threadsafe, which any thread may call");
 }
 
 void scheduler::leave_with(std::exception_ptr e) noexcept {
@@ -243,26 +251,17 @@ void scheduler::leave_with(std::exception_ptr e) noexcept {
   stop();
 }
 
-void scheduler::fail(const char* what, std::exception_ptr e) noexcept {
-  const bool exit = [&] {
-    try {
-      std::rethrow_exception(e);
-    } catch (const system_exit&) {
-      return true;
-    } catch (...) {
-      return false;
-    }
-  }();
-  if (exit && running_) return leave_with(std::move(e));
-  report({.message = std::string("exception in ") + what, .exception = std::move(e)});
+void scheduler::fail(const char* what, std::exception_ptr e,
+                     std::source_location at) noexcept {
+  if (running_ && leaves_run(e)) return leave_with(std::move(e));
+  report({.message = std::string("exception in ") + what,
+          .exception = std::move(e),
+          .created_at = at});
 }
 
 void scheduler::report(const exception_context& what) noexcept {
   ++reports_;
-  const auto print = [](const exception_context& c) {
-    std::fprintf(stderr, "sheaf: %s\n", describe(c).c_str());
-  };
-  if (!handler_) return print(what);
+  if (!handler_) return print_report(what);
   try {
     const exception_handler keep = handler_;  // it may replace itself
     keep(what);
@@ -271,7 +270,7 @@ void scheduler::report(const exception_context& what) noexcept {
     broken.message = "error in the exception handler (" +
                      describe(std::current_exception()) +
                      ") while it handled: " + what.message;
-    print(broken);
+    print_report(broken);
   }
 }
 
@@ -317,11 +316,16 @@ scheduler::end scheduler::drive() {
   if (borrowed_) throw invalid_state("run: a borrowed loop is run by its host");
   if (running_ || current()) throw invalid_state("run: a loop is already running here");
   require_open("run");
-  struct flag {
-    bool& on;
-    ~flag() { on = false; }
+  struct here {
+    scheduler& s;
+    ~here() {
+      s.running_ = false;
+      s.debug_.leave();
+    }
   };
-  const flag is_running{running_ = true};
+  const here runs{*this};
+  running_ = true;
+  debug_.enter();
   const detail::current_scope now_running(*this);
   end how = end::stopped;
   const bool stop_was_asked = stop_;
@@ -376,6 +380,7 @@ void scheduler::close() {
   inbox_.close();
   take_inbox();
   closed_ = true;  // from here on what is posted is dropped at once
+  weigh();
   awake_ = false;
   drop_queued();
   abandon_activities();

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sheaf/runtime/debug_mode.hpp>
 #include <sheaf/runtime/exception_context.hpp>
 #include <sheaf/runtime/frame_pool.hpp>
+#include <sheaf/runtime/handle_link.hpp>
 #include <sheaf/runtime/inbox.hpp>
 #include <sheaf/runtime/ready_queue.hpp>
 #include <sheaf/runtime/schedule.hpp>
@@ -39,26 +41,6 @@ class current_scope {
 
  private:
   scheduler* before_;
-};
-
-/// A libuv handle of ours in its loop's list, so that the loop can close it.
-class handle_link {
- public:
-  virtual void close() noexcept = 0;
-
- protected:
-  handle_link() = default;
-  ~handle_link() = default;
-  void unlink() noexcept {
-    prev_->next_ = next_;
-    next_->prev_ = prev_;
-    prev_ = next_ = this;
-  }
-
- private:
-  friend class runtime::scheduler;
-  handle_link* prev_ = this;
-  handle_link* next_ = this;
 };
 }  // namespace detail
 
@@ -164,14 +146,22 @@ class scheduler {
   std::size_t timers() const noexcept { return wheel_.size(); }
   std::uint64_t next_deadline() const noexcept { return wheel_.earliest(); }
 
-  /// Throws invalid_state once closed; `what` is the call that was made.
+  /// Throws invalid_state once closed, and in debug mode where another thread runs the loop;
+  /// `what` is the call that was made.
   void require_open(const char* what) const {
-    if (closed_) [[unlikely]]
-      refuse_closed(what);
+    if (guarded_) [[unlikely]]
+      refuse(what, true);
+  }
+  /// The same without the first: for what a closed loop still allows.
+  void require_thread(const char* what) const {
+    if (guarded_) [[unlikely]]
+      refuse(what, false);
   }
 
-  /// An exception left a callback: a system_exit leaves run(), all else is reported.
-  void fail(const char* what, std::exception_ptr e) noexcept;
+  /// An exception left a callback, which was made at `at`: what leaves_run() leaves run(), all
+  /// else is reported.
+  void fail(const char* what, std::exception_ptr e,
+            std::source_location at = {}) noexcept;
 
   /// A handle's close callback is awaited (+1), or has come (-1).
   void closing_handle(int change) noexcept { closing_handles_ += change; }
@@ -210,10 +200,28 @@ class scheduler {
   void set_trace(trace_recorder* t) noexcept {
     trace_ = t;
     set_draining(draining_);
+    weigh();
   }
 
   /// For the trace: the task that runs, or 0.
   virtual std::uint64_t running_task() const noexcept { return 0; }
+
+  bool debug() const noexcept { return debug_.on(); }
+  void set_debug(bool on) noexcept {
+    debug_.set(on);
+    weigh();
+  }
+  /// From how long on a step or callback is reported, by the real clock.
+  debug_mode::duration slow() const noexcept { return debug_.slow(); }
+  void set_slow(debug_mode::duration d) noexcept {
+    debug_.set_slow(d);
+    weigh();
+  }
+  bool times_steps() const noexcept { return debug_.times_steps(); }
+  /// Whether steps are to be traced or timed: one branch for both while neither is on.
+  bool observed() const noexcept { return observed_; }
+  /// uv_hrtime, whatever the loop's own clock is.
+  static std::uint64_t real_now() noexcept;
 
  protected:
   virtual ~scheduler();
@@ -231,7 +239,11 @@ class scheduler {
  private:
   friend struct detail::loop_handles;
 
-  [[noreturn]] static void refuse_closed(const char* what);
+  void refuse(const char* what, bool if_closed) const;
+  void weigh() noexcept {
+    observed_ = trace_ != nullptr || debug_.times_steps();
+    guarded_ = closed_ || debug_.on();
+  }
   void wake() noexcept;
   void drain() noexcept;
   bool over_budget(std::size_t from, std::uint64_t until) noexcept;
@@ -271,6 +283,8 @@ class scheduler {
   bool running_ = false;
   bool closed_ = false;
   bool borrowed_;
+  bool observed_ = false;  // steps are traced or timed
+  bool guarded_ = false;   // closed, or in debug mode: calls are looked at
 
   std::uint64_t references_ = 1;
   std::uint64_t fake_now_;
@@ -289,6 +303,7 @@ class scheduler {
   std::uint64_t jobs_given_ = 0;
   int drops_held_ = 0;
   int closing_handles_ = 0;
+  debug_mode debug_;
   struct handle_list final : detail::handle_link {
     void close() noexcept override {}
   };

@@ -4,6 +4,7 @@
 #include <sheaf/runtime/trace.hpp>
 
 #include <cstdint>
+#include <source_location>
 
 namespace sheaf::runtime {
 
@@ -17,25 +18,49 @@ inline trace_recorder* tracing([[maybe_unused]] const scheduler& s) noexcept {
 #endif
 }
 
-/// Records a callback of the loop as a slice, from here to the end of the scope.
+/// Times what runs from here on by the real clock, if its loop is asked to.
+class stopwatch {
+ public:
+  stopwatch() = default;
+  explicit stopwatch(const scheduler& s) noexcept
+      : began_(s.times_steps() ? scheduler::real_now() : 0) {}
+
+  /// Reads the clock again; true if it took as long as the loop's limit, or longer.
+  bool too_long(const scheduler& s) noexcept;
+  debug_mode::duration took() const noexcept { return took_; }
+
+ private:
+  // Without a value until it is started: a callback that is not timed does not pay for one.
+  std::uint64_t began_;
+  debug_mode::duration took_;
+};
+
+/// A callback of the loop, from here to the end of the scope: recorded as a slice, and
+/// reported if it was slow. `at` is where it was registered.
 class trace_callback {
  public:
-  trace_callback(scheduler& s, const char* what) noexcept
-      : scheduler_(s), what_(what), begin_(tracing(s) ? s.now() : 0) {}
+  trace_callback(scheduler& s, const char* what, std::source_location at = {}) noexcept
+      : scheduler_(s), what_(what), at_(at), observed_(s.observed()) {
+    if (observed_) [[unlikely]]
+      begin();
+  }
   trace_callback(const trace_callback&) = delete;
   trace_callback& operator=(const trace_callback&) = delete;
   ~trace_callback() {
-    if (auto* const t = tracing(scheduler_); t && begin_ != 0) [[unlikely]] {
-      const std::uint64_t end = scheduler_.now();
-      if (t->too_long(begin_, end)) t->blocked(end, end - begin_, 0, {}, {});
-      t->callback(begin_, end, what_);
-    }
+    if (observed_) [[unlikely]]
+      end();
   }
 
  private:
+  void begin() noexcept;
+  void end() noexcept;
+
   scheduler& scheduler_;
   const char* what_;
-  std::uint64_t begin_;
+  std::source_location at_;
+  bool observed_;
+  std::uint64_t began_;  // set by begin(), as watch_: by the loop's clock, 0 if untraced
+  stopwatch watch_;
 };
 
 }  // namespace sheaf::runtime
