@@ -3,6 +3,7 @@
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/coro.hpp>
 #include <sheaf/detail/group_state.hpp>
+#include <sheaf/detail/plain_callback.hpp>
 #include <sheaf/exception_group.hpp>
 #include <sheaf/outcome.hpp>
 #include <sheaf/task.hpp>
@@ -54,11 +55,6 @@ class group_body {
   group_state& group_;
   coro_outcome_wait<T> wait_;
 };
-
-template <class C>
-inline constexpr bool is_coro_result = false;
-template <class T>
-inline constexpr bool is_coro_result<coro<T>> = true;
 
 /// What body(group, args...) gives when it is awaited.
 template <class F, class... Args>

@@ -15,7 +15,7 @@ namespace sheaf {
 namespace detail {
 
 template <class T>
-struct coro_source {
+struct coro_to_limit {
   using value_type = T;
   coro<T> what;
   auto wait(const time_limit& limit) {
@@ -24,7 +24,7 @@ struct coro_source {
 };
 
 template <class T, class Wait>
-struct future_source {
+struct future_to_limit {
   using value_type = T;
   state_ref what;
   auto wait(const time_limit& limit) {
@@ -121,17 +121,17 @@ concept other_awaitable =
 /// timeout::run(): one pooled block and a timer.
 template <class T>
 auto wait_for(coro<T> what, detail::time_limit limit) {
-  using source = detail::coro_source<T>;
+  using source = detail::coro_to_limit<T>;
   return detail::wait_for_call<source>(source{std::move(what)}, limit);
 }
 template <class T>
 auto wait_for(const future<T>& what, detail::time_limit limit) {
-  using source = detail::future_source<T, detail::future_ref_wait<T>>;
+  using source = detail::future_to_limit<T, detail::future_ref_wait<T>>;
   return detail::wait_for_call<source>(source{what.checked()}, limit);
 }
 template <class T>
 auto wait_for(future<T>&& what, detail::time_limit limit) {
-  using source = detail::future_source<T, detail::future_value_wait<T>>;
+  using source = detail::future_to_limit<T, detail::future_value_wait<T>>;
   const future<T> taken = std::move(what);
   return detail::wait_for_call<source>(source{taken.checked()}, limit);
 }

@@ -202,6 +202,25 @@ TEST_CASE("barrier: the last one to leave ends the draining (BARRIER-6)",
   l.run_until_complete(body());
 }
 
+TEST_CASE("barrier: one that is cancelled may be the last to leave (BARRIER-6)",
+          "[api][barrier][BARRIER-6]") {
+  virtual_loop l;
+  const auto body = []() -> coro<> {
+    barrier b(2);
+    const auto first = create_task(pass(b));
+    co_await batches(2);
+    co_await b.wait();
+    const auto next = create_task(pass(b), task_options().eager_start());
+    const auto after = create_task(pass(b), task_options().eager_start());
+    first.cancel();
+    co_await as_outcome(first);
+    const std::size_t index = co_await next;
+    CHECK(index == 0);
+    co_await after;
+  };
+  l.run_until_complete(body());
+}
+
 TEST_CASE(
     "barrier: one cancelled while it fills leaves, and one more is needed (BARRIER-7)",
     "[api][barrier][BARRIER-7]") {

@@ -437,17 +437,21 @@ TEST_CASE("condition: once notified, a waiter needs the mutex alone",
       co_await on.wait();
     };
     const auto a = create_task(waits(m, *c));
+    const auto d = create_task(waits(m, *c));
     const auto b = create_task(waits(m, *c));
     co_await batches(2);
     co_await m.acquire();
-    c->notify_all();
-    co_await batches(2);
+    c->notify(2);
+    co_await batches(2);  // a and d wait for the lock
+    c->notify(1);         // b has not run
     c.reset();
-    b.cancel();  // it has nobody to pass its notification on to
+    co_await batches(1);
+    d.cancel();  // it has nobody to pass its notification on to
     m.release();
     co_await a;
-    co_await as_outcome(b);
-    CHECK(b.cancelled());
+    co_await b;
+    co_await as_outcome(d);
+    CHECK(d.cancelled());
     CHECK_FALSE(m.locked());
   };
   l.run_until_complete(body());

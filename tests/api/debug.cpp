@@ -75,6 +75,9 @@ concept callable_at = requires(loop& l, F f) { l.call_at(l.time(), f); };
 template <class F>
 concept callable_threadsafe = requires(loop& l, F f) { l.call_soon_threadsafe(f); };
 
+// A function that gives a coro is no callback: nobody would await what it gives (DEBUG-3).
+static_assert(!callable_soon<coro<> (*)()> && !callable_on_thread<coro<> (*)()>);
+
 }  // namespace
 
 // ---- the switch ------------------------------------------------------------------------
