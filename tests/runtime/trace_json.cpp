@@ -151,10 +151,10 @@ TEST_CASE("trace json: a yield that queued itself first is ready at once",
 TEST_CASE("trace json: a group, which begins without children, counts those it gets",
           "[runtime][trace_json]") {
   trace_recorder recorder;
-  recorder.task_spawned(100, 1, 0, "main", here);
+  recorder.task_spawned(100, 1, 0, recorder.intern("main"), here);
   recorder.join_begin(210, 5, "task_group", 0, 1);
   for (std::uint64_t child : {2, 3, 4}) {
-    recorder.task_spawned(220 + child, child, 1, "serve", here);
+    recorder.task_spawned(220 + child, child, 1, recorder.intern("serve"), here);
     recorder.join_child(230 + child, 5, child);
     recorder.task_done(300 + child, {child, 0});
   }

@@ -353,27 +353,13 @@ std::string task_state::describe(const task_state* holder) const {
     return {};
   };
   std::string line = "task " + std::to_string(id_) + " '" + name() + "' " + word();
-<<<<<<< ours
-  if (loop().debug() && created_at_.line() != 0) {
-    line += std::string(" created at ") + created_at_.file_name() + ':' +
-            std::to_string(created_at_.line());
-  }
-  if (done()) return line;
-  if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
-  line += place_words(" at ", waiting_at());
-  // A child of gather(a(), b()) knows no place where it was made.
-  if (created_at_.line() == 0) line += place_words(", awaited at ", awaited_at());
-=======
-  const auto add = [&line](const char* words, const std::source_location& at) {
-    if (at.line() == 0) return;
-    line += words + std::string(at.file_name()) + ':' + std::to_string(at.line());
-  };
   if (!done()) {
-    if (waiting_on_) line += std::string(" waiting for ") + waiting_on_->kind();
-    add(" at ", waiting_at());
+    if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
+    line += place_words(" at ", waiting_at());
+    // A child of gather(a(), b()) knows no place where it was made.
+    if (created_at_.line() == 0) line += place_words(", awaited at ", awaited_at());
   }
-  if (loop().debug()) add(" created at ", created_at_);
->>>>>>> theirs
+  if (loop().debug()) line += place_words(" created at ", created_at_);
   return line;
 }
 
