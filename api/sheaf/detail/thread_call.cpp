@@ -11,7 +11,6 @@ void thread_call::bring_context() {
 }
 
 void thread_call::submit(const char* what, runtime::thread_pool& pool) {
-  what_ = what;
   try {
     trace_submit(what);
     pool.submit(*this, loop());
@@ -69,17 +68,20 @@ void thread_call::let_go() noexcept {
 
 void thread_call::trace_submit(const char* what) {
   loop_core& l = loop();
-  if (auto* const t = runtime::tracing(l)) {
-    const task_state* const by = l.current_task();
-    request_ = l.next_join_id();
-    t->work_submitted(l.now(), request_, what, by ? by->id() : 0);
-  }
+  auto* const t = runtime::tracing(l);
+  if (!t) return;
+  const task_state* const by = l.current_task();
+  record_ = std::make_unique<record>(record{what, l.next_join_id(), {}});
+  t->work_submitted(l.now(), record_->request, what, by ? by->id() : 0);
+  // A clock that is not real has nothing to say of what runs beside it.
+  if (l.clock() == runtime::clock_kind::real) measure(record_->ran);
 }
 
 void thread_call::trace_ran() noexcept {
   auto* const t = runtime::tracing(loop());
-  if (!t || !timed() || ended_ == ending::not_called) return;
-  t->work_ran(ran().begin_ns, ran().end_ns, request_, what_, ran().thread);
+  if (!t || !record_ || record_->ran.end_ns == 0 || ended_ == ending::not_called) return;
+  const auto& [what, request, ran] = *record_;
+  t->work_ran(ran.begin_ns, ran.end_ns, request, what, ran.thread);
 }
 
 }  // namespace sheaf::detail

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <new>
 #include <optional>
 #include <tuple>
@@ -45,6 +46,12 @@ class thread_call : public future_state, public runtime::pool_job {
   virtual void call() = 0;  // on the thread
 
  private:
+  /// What a trace tells of it.
+  struct record {
+    const char* what;
+    std::uint64_t request;
+    runtime::pool_job::times ran;
+  };
   void trace_submit(const char* what);
   void trace_ran() noexcept;
   void let_go() noexcept;
@@ -52,9 +59,8 @@ class thread_call : public future_state, public runtime::pool_job {
   enum class ending : std::uint8_t { not_called, value, error };
   std::atomic<bool> withdrawn_ = false;
   ending ended_ = ending::not_called;
-  context_ref context_;  // null: none of its own
-  const char* what_ = nullptr;
-  std::uint64_t request_ = 0;  // of the trace
+  context_ref context_;             // null: none of its own
+  std::unique_ptr<record> record_;  // null: not traced
 };
 
 template <class R, class F, class... Args>

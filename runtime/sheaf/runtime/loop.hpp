@@ -91,8 +91,10 @@ class loop {
   }
 
   /// call_soon() for any thread; wakes the loop. The callable is destroyed on the loop's
-  /// thread, or by cancel(). Throws invalid_state when the loop is closed.
-  /// Cost: a pooled block and a lock; a system call only for the first since the loop looked.
+  /// thread, or by cancel(). Throws invalid_state when the loop is closed. The loop must exist
+  /// until `f` runs or this returns, whichever is first: destroy it when `f` has told you that
+  /// no more comes, or when the threads that call are joined.
+  /// Cost: a pooled block and a short lock; a system call only if the loop sleeps.
   template <std::invocable F>
   call_handle call_soon_threadsafe(F&& f, place at = place::current()) {
     auto node = scheduler_->debug()

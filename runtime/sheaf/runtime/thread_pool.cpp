@@ -2,7 +2,6 @@
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/thread_census.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
-#include <sheaf/runtime/trace_hooks.hpp>
 
 #include <unistd.h>
 
@@ -26,8 +25,6 @@ std::size_t thread_pool::default_size() noexcept {
 // ---- from a loop's thread --------------------------------------------------------------
 
 void thread_pool::submit(pool_job& job, scheduler& home) {
-  // A clock that is not real has nothing to say of what runs beside it.
-  job.timed_ = tracing(home) && home.clock() == clock_kind::real;
   job.home_ = &home;
   home.job_given();
   try {
@@ -140,11 +137,12 @@ void thread_pool::serve() noexcept {
 }
 
 void thread_pool::execute(pool_job& job) noexcept {
-  if (!job.timed_) return job.execute();
-  job.ran_.thread = static_cast<std::uint32_t>(gettid());
-  job.ran_.begin_ns = uv_hrtime();
+  pool_job::times* const t = job.times_;
+  if (!t) return job.execute();
+  t->thread = static_cast<std::uint32_t>(gettid());
+  t->begin_ns = uv_hrtime();
   job.execute();
-  job.ran_.end_ns = uv_hrtime();
+  t->end_ns = uv_hrtime();
 }
 
 // ---- ending ----------------------------------------------------------------------------

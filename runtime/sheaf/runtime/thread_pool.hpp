@@ -21,25 +21,24 @@ class pool_job : public ready_node {
  public:
   virtual void execute() noexcept = 0;
 
-  /// When and where it ran; measured only if its loop was traced when it was submitted.
+  /// When and where it ran.
   struct times {
     std::uint64_t begin_ns = 0;
     std::uint64_t end_ns = 0;
     std::uint32_t thread = 0;
   };
-  bool timed() const noexcept { return timed_; }
-  const times& ran() const noexcept { return ran_; }
 
  protected:
   pool_job() = default;
   ~pool_job() = default;
+  /// To be measured, into `t`; before submit().
+  void measure(times& t) noexcept { times_ = &t; }
 
  private:
   friend class thread_pool;
   pool_job* next_ = nullptr;
   scheduler* home_ = nullptr;
-  times ran_;
-  bool timed_ = false;
+  times* times_ = nullptr;  // few are measured, and it goes from processor to processor
 };
 
 /// Threads for what blocks, of one loop or of several. libuv's own pool stays free for names
