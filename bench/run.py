@@ -32,17 +32,11 @@ WORKLOADS = [
     ("timer_churn", 200_000, 1, 20_000),
     ("cancel_all", 20_000, 1, 2000),
     ("post_threadsafe", 200_000, 1, 20_000),
-<<<<<<< ours
+    ("offload", 100_000, 1, 10_000),
     ("queue_ping", 500_000, 1, 20_000),
 ]
 SUMS = {"gather_ready", "gather_done", "gather_sleep", "as_completed", "wait_first",
-        "wait_seq", "spawn_await", "group_spawn"}  # fmt: skip
-=======
-    ("offload", 100_000, 1, 10_000),
-]
-SUMS = {"gather_ready", "gather_done", "gather_sleep", "as_completed", "wait_first",
-        "wait_seq", "spawn_await", "offload"}  # fmt: skip
->>>>>>> theirs
+        "wait_seq", "spawn_await", "group_spawn", "offload"}  # fmt: skip
 
 
 def expected(workload, n, reps):
