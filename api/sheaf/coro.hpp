@@ -2,6 +2,7 @@
 
 #include <sheaf/detail/promise_base.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/detail/value_task.hpp>
 #include <sheaf/exceptions.hpp>
 #include <sheaf/fwd.hpp>
 

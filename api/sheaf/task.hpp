@@ -3,6 +3,7 @@
 #include <sheaf/coro.hpp>
 #include <sheaf/detail/as_coro.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/detail/value_task.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/task_options.hpp>
 

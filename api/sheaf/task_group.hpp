@@ -4,6 +4,7 @@
 #include <sheaf/coro.hpp>
 #include <sheaf/detail/group_state.hpp>
 #include <sheaf/detail/plain_callback.hpp>
+#include <sheaf/detail/value_task.hpp>
 #include <sheaf/exception_group.hpp>
 #include <sheaf/outcome.hpp>
 #include <sheaf/task.hpp>

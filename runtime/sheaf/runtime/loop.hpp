@@ -97,7 +97,7 @@ class loop {
   /// Cost: a pooled block and a short lock; a system call only if the loop sleeps.
   template <std::invocable F>
   call_handle call_soon_threadsafe(F&& f, place at = place::current()) {
-    auto node = scheduler_->debug()
+    auto node = scheduler_->observed()
                     ? make_call<detail::known_place>(true, std::forward<F>(f), at)
                     : make_call<detail::no_place>(true, std::forward<F>(f), at);
     post_threadsafe(*node);

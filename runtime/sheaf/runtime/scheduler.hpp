@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sheaf/runtime/clock_kind.hpp>
+#include <sheaf/runtime/current_scope.hpp>
 #include <sheaf/runtime/debug_mode.hpp>
 #include <sheaf/runtime/exception_context.hpp>
 #include <sheaf/runtime/frame_pool.hpp>
@@ -9,6 +11,7 @@
 #include <sheaf/runtime/schedule.hpp>
 #include <sheaf/runtime/timing_wheel.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -26,30 +29,7 @@ class trace_recorder;
 
 namespace detail {
 struct loop_handles;
-// The scheduler whose callbacks run on this thread now.
-extern constinit thread_local scheduler* this_thread_scheduler
-    __attribute__((tls_model("initial-exec")));
-
-/// Makes `s` the current one of this thread for the scope's time.
-class current_scope {
- public:
-  explicit current_scope(scheduler& s) noexcept
-      : before_(std::exchange(this_thread_scheduler, &s)) {}
-  current_scope(const current_scope&) = delete;
-  current_scope& operator=(const current_scope&) = delete;
-  ~current_scope() { this_thread_scheduler = before_; }
-
- private:
-  scheduler* before_;
-};
 }  // namespace detail
-
-/// Where a loop takes its time from.
-enum class clock_kind {
-  real,     ///< uv_hrtime
-  manual,   ///< stands still until advance()
-  virtual_  ///< jumps to the next deadline when nothing else can happen
-};
 
 /// How long the ready queue may run before the loop polls for I/O again: whichever comes
 /// first. A batch is never cut, so {1, 0} is asyncio's rule exactly: one batch, one poll.
@@ -219,7 +199,7 @@ class scheduler {
   }
   bool times_steps() const noexcept { return debug_.times_steps(); }
   /// Whether steps are to be traced or timed: one branch for both while neither is on.
-  bool observed() const noexcept { return observed_; }
+  bool observed() const noexcept { return observed_.load(std::memory_order_relaxed); }
   /// uv_hrtime, whatever the loop's own clock is.
   static std::uint64_t real_now() noexcept;
 
@@ -241,7 +221,7 @@ class scheduler {
 
   void refuse(const char* what, bool if_closed) const;
   void weigh() noexcept {
-    observed_ = trace_ != nullptr || debug_.times_steps();
+    observed_.store(trace_ != nullptr || debug_.times_steps(), std::memory_order_relaxed);
     guarded_ = closed_ || debug_.on();
   }
   void wake() noexcept;
@@ -283,8 +263,8 @@ class scheduler {
   bool running_ = false;
   bool closed_ = false;
   bool borrowed_;
-  bool observed_ = false;  // steps are traced or timed
-  bool guarded_ = false;   // closed, or in debug mode: calls are looked at
+  std::atomic<bool> observed_{false};  // any thread may look; steps are traced or timed
+  bool guarded_ = false;               // closed, or in debug mode: calls are looked at
 
   std::uint64_t references_ = 1;
   std::uint64_t fake_now_;
