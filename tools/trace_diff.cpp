@@ -87,14 +87,16 @@ class story {
     if (value.is_string()) return value;
     if (key == "join") return number(joins_, value);
     if (key == "object") return number(objects_, value);
-    constexpr std::array<std::string_view, 8> of_tasks{
-        "task", "parent", "by", "awaits", "first", "owner", "children", "order"};
+    constexpr std::array<std::string_view, 9> of_tasks{"task",   "parent",   "by",
+                                                       "awaits", "held_by",  "first",
+                                                       "owner",  "children", "order"};
     const bool task = std::find(of_tasks.begin(), of_tasks.end(), key) != of_tasks.end();
     return task ? number(tasks_, value) : value.dump();
   }
 
   static std::string number(numbers& known, const json& value) {
     if (value.is_number_unsigned()) return renumbered(known, value);
+    if (!value.is_array()) return value.dump();
     std::string list;
     for (const auto& each : value) {
       if (!list.empty()) list.append(",");

@@ -48,7 +48,8 @@ class coro_outcome_wait {
   coro_wait<T> wait_;
 };
 
-template <class T>
+/// co_await of a future as an outcome; `HandsOver` as co_await on an rvalue does.
+template <class T, bool HandsOver>
 class future_outcome_wait final : public future_wait {
  public:
   using future_wait::future_wait;
@@ -58,25 +59,10 @@ class future_outcome_wait final : public future_wait {
     } catch (...) {
       return failed_outcome<T>(std::current_exception());
     }
-    return read_outcome<T>(this->state());
-  }
-};
-
-/// The same for an rvalue: the value is handed over as co_await on an rvalue does.
-template <class T>
-class future_outcome_value_wait final : public future_wait {
- public:
-  using future_wait::future_wait;
-  outcome<T> await_resume() {
-    try {
-      settled_value();
-    } catch (...) {
-      return failed_outcome<T>(std::current_exception());
-    }
-    if constexpr (std::is_void_v<T>) {
-      return outcome<T>();
-    } else {
+    if constexpr (HandsOver && !std::is_void_v<T>) {
       return outcome<T>(take_value<T>(this->state(), 1));
+    } else {
+      return read_outcome<T>(this->state());
     }
   }
 };
@@ -88,18 +74,11 @@ struct coro_outcome_request {
     return coro_outcome_wait<T>(std::move(what));
   }
 };
-template <class T>
+template <class T, bool HandsOver>
 struct future_outcome_request {
   state_ref what;
-  future_outcome_wait<T> await_in_task() && {
-    return future_outcome_wait<T>(std::move(what));
-  }
-};
-template <class T>
-struct future_outcome_value_request {
-  state_ref what;
-  future_outcome_value_wait<T> await_in_task() && {
-    return future_outcome_value_wait<T>(std::move(what));
+  future_outcome_wait<T, HandsOver> await_in_task() && {
+    return future_outcome_wait<T, HandsOver>(std::move(what));
   }
 };
 
@@ -156,16 +135,16 @@ template <class T>
   return {std::move(c)};
 }
 template <class T>
-[[nodiscard]] detail::future_outcome_request<T> as_outcome(const future<T>& f) {
+[[nodiscard]] detail::future_outcome_request<T, false> as_outcome(const future<T>& f) {
   return {f.checked()};
 }
 template <class T>
-[[nodiscard]] detail::future_outcome_value_request<T> as_outcome(future<T>&& f) {
+[[nodiscard]] detail::future_outcome_request<T, true> as_outcome(future<T>&& f) {
   const future<T> taken = std::move(f);
   return {taken.checked()};
 }
 template <class T>
-[[nodiscard]] detail::future_outcome_value_request<T> as_outcome(task<T>&& t) {
+[[nodiscard]] detail::future_outcome_request<T, true> as_outcome(task<T>&& t) {
   return as_outcome(static_cast<future<T>&&>(t));
 }
 
@@ -189,13 +168,13 @@ template <class T>
 }
 template <class T>
 [[nodiscard]] auto as_outcome(uncancel_t, const future<T>& f) {
-  return detail::uncancelling_request<T, detail::future_outcome_wait<T>,
+  return detail::uncancelling_request<T, detail::future_outcome_wait<T, false>,
                                       detail::state_ref>{f.checked()};
 }
 template <class T>
 [[nodiscard]] auto as_outcome(uncancel_t, future<T>&& f) {
   const future<T> taken = std::move(f);
-  return detail::uncancelling_request<T, detail::future_outcome_value_wait<T>,
+  return detail::uncancelling_request<T, detail::future_outcome_wait<T, true>,
                                       detail::state_ref>{taken.checked()};
 }
 template <class T>

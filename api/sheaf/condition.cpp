@@ -45,7 +45,7 @@ class condition::notification final : public detail::waiter {
  public:
   notification(condition& c, int depth) noexcept : condition_(c), depth_(depth) {}
   ~notification() {
-    if (leave()) condition_.wake(1);
+    if (leave() && !cancelled_) condition_.wake(1);
   }
 
   bool await_ready() const noexcept { return false; }
@@ -58,6 +58,12 @@ class condition::notification final : public detail::waiter {
     return true;
   }
   void await_resume() { require_turn(); }
+  // Cancelled, it needs the lock all the same, and hears if that goes with the condition.
+  void interrupt() noexcept final {
+    cancelled_ = true;
+    condition_.queue_.mark_woken(*this);
+    task()->wake_cancelled();
+  }
   const char* kind() const noexcept final { return "condition"; }
 
   using waiter::forsaken;
@@ -68,11 +74,12 @@ class condition::notification final : public detail::waiter {
   condition& condition_;
   detail::place_pointer place_ = nullptr;
   int depth_;
+  bool cancelled_ = false;
 };
 
-// Those who were notified need the mutex alone.
+// Those who were notified need the mutex alone: unless that goes too.
 condition::~condition() {
-  queue_.forget_woken();
+  if (!own_) queue_.forget_woken();
   queue_.forsake();
 }
 

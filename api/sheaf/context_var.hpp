@@ -92,7 +92,8 @@ context copy_context();
 ///     auto t = create_task(handle());             // sees "r-17"; what it sets stays its own
 ///
 /// A task runs in a copy of its creator's context, taken when it is created. A callback runs
-/// in a copy of the context it was registered in, a function of to_thread() in one of its
+/// in a copy of the context it was registered in, or in the thread's own where no variable
+/// was set; a function of to_thread() in one of its
 /// caller's. Outside of tasks the thread has a context of its own. The variable must outlive its use. Cost: a look-up in the few that are set;
 /// a task made where none is set pays nothing.
 template <class T>

@@ -53,8 +53,8 @@ class [[nodiscard("await it: co_await g.next()")]] generator_next final
  public:
   using value_type = std::optional<T>;
 
-  explicit generator_next(generator_state* s) noexcept : generator_wait(s) {}
-  bool await_ready() const { return ended(); }
+  explicit generator_next(generator_owner& o) noexcept : generator_wait(o) {}
+  bool await_ready() { return ended(); }
   std::optional<T> await_resume() {
     const auto [value, movable] = leave();
     if (!value) return std::nullopt;
@@ -74,15 +74,15 @@ class [[nodiscard("await it: co_await g.next()")]] generator_next<T&> final
  public:
   using value_type = T*;
 
-  explicit generator_next(generator_state* s) noexcept : generator_wait(s) {}
-  bool await_ready() const { return ended(); }
+  explicit generator_next(generator_owner& o) noexcept : generator_wait(o) {}
+  bool await_ready() { return ended(); }
   T* await_resume() { return static_cast<T*>(leave().value); }
 };
 
 class [[nodiscard("await it: co_await g.aclose()")]] generator_close final
     : public generator_wait {
  public:
-  explicit generator_close(generator_state* s) noexcept : generator_wait(s) {}
+  explicit generator_close(generator_owner& o) noexcept : generator_wait(o) {}
   bool await_ready() { return closed_already(); }
   template <class Parent>
   void await_suspend(std::coroutine_handle<Parent> h) noexcept {
@@ -137,7 +137,7 @@ class [[nodiscard("a generator does nothing until next() is awaited")]] generato
 
   /// Runs it to its next co_yield. `co_await` gives the value, a std::optional<T>, or nothing
   /// once it has ended.
-  detail::generator_next<T> next() noexcept { return detail::generator_next<T>(state()); }
+  detail::generator_next<T> next() noexcept { return detail::generator_next<T>(*this); }
 
   /// Ends it early, and waits for that: throws generator_exit at the co_yield where it
   /// stands, so that its clean-up may await. Asyncio's aclose().
@@ -145,7 +145,7 @@ class [[nodiscard("a generator does nothing until next() is awaited")]] generato
   /// What else comes out of it is thrown here. One that yields again makes this throw
   /// invalid_state, and is destroyed. Without effect on one that has ended; one that has not
   /// begun is destroyed unrun.
-  detail::generator_close aclose() noexcept { return detail::generator_close(state()); }
+  detail::generator_close aclose() noexcept { return detail::generator_close(*this); }
 
  private:
   friend promise_type;

@@ -109,7 +109,6 @@ class map_join final
     }
   }
   void collect() override {
-    this->take_ended();
     if constexpr (has_result) {
       auto parts = std::move(parts_);
       result all;

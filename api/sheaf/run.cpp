@@ -1,4 +1,3 @@
-#include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/interruptible.hpp>
 #include <sheaf/run.hpp>
 
@@ -58,10 +57,7 @@ void runner::close_quietly() noexcept {
     close();
   } catch (...) {
     // A second request to end a program that is on its way out is no news.
-    if (detail::thrown<system_exit>(std::current_exception()) &&
-        std::uncaught_exceptions() > 0) {
-      return;
-    }
+    if (leaves_run(std::current_exception()) && std::uncaught_exceptions() > 0) return;
     print_report({.message = "a runner could not be closed cleanly",
                   .exception = std::current_exception()});
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/coro.hpp>
+#include <sheaf/detail/settled.hpp>
 #include <sheaf/exceptions.hpp>
 #include <sheaf/task.hpp>
 
@@ -50,7 +51,10 @@ class [[nodiscard]] scoped_task {
 
  private:
   void stop() noexcept {
-    if (task_.valid() && !task_.done()) task_.cancel("its scoped_task has ended", at_);
+    if (!task_.valid() || task_.done()) return;
+    auto& s = task_.state();
+    s.cancel(detail::make_cause(cancel_why::left, s.loop().current_task(), at_,
+                                "its scoped_task has ended"));
   }
 
   task<T> task_;

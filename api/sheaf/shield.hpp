@@ -34,7 +34,8 @@ class shield_state final : public holding<T, future_state> {
     if (!this->done()) follow();
     this->release();
   }
-  void drop() noexcept override { this->release(); }
+  // The loop is closed. Ends nevertheless: a join that watches it holds itself until then.
+  void drop() noexcept override { run(); }
 
   bool cancel(const cancel_ref& cause) noexcept override {
     if (this->done()) return future_state::cancel(cause);

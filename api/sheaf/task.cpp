@@ -25,11 +25,7 @@ task_options effective(const loop_core& l, const task_options& wish) {
 }
 
 void apply(task_state& t, const task_options& options) {
-  if (options.given_context()) {
-    t.run_in(options.given_context()->state());
-  } else if (!t.loop().current_task()) {
-    t.inherit_context();  // the thread's own
-  }
+  if (options.given_context()) t.run_in(options.given_context()->state());
   if (!options.name().empty()) t.set_name(options.name());
   t.trace_named();
   options.is_eager() && runtime::scheduler::current() == &t.loop() ? t.start_eagerly()

@@ -40,7 +40,7 @@ class any_task {
   /// Requests made, less those taken back; catching the error does not change it.
   unsigned cancelling() const { return state().cancelling(); }
   /// Takes one request back and gives what is left. At 0 one that was not delivered yet is
-  /// withdrawn. Without effect on a task that is done.
+  /// withdrawn. Of a task that is done it only counts.
   unsigned uncancel() const { return state().uncancel(); }
 
   /// From 1, and unlike any other task of this process.

@@ -127,7 +127,7 @@ class task_group {
   template <class T>
   task<T> create_task(coro<T> c,
                       std::source_location at = std::source_location::current()) {
-    state_.require_open();
+    require_open(c);
     auto& l = state_.loop();
     if (l.factory) [[unlikely]]
       return create_task(std::move(c), {}, at);
@@ -136,7 +136,7 @@ class task_group {
   template <class T>
   task<T> create_task(coro<T> c, const task_options& options,
                       std::source_location at = std::source_location::current()) {
-    state_.require_open();
+    require_open(c);
     auto& l = state_.loop();
     const task_options all = detail::effective(l, options);
     auto t = add(detail::make_task<detail::group_task_of>(l, std::move(c), at,
@@ -161,6 +161,14 @@ class task_group {
  private:
   task_group() = default;
 
+  // What is given over, if in vain, is not "never awaited" (TG-15).
+  template <class T>
+  void require_open(coro<T>& c) const {
+    if (state_.open()) [[likely]]
+      return;
+    c.close();
+    state_.refuse();
+  }
   template <class T>
   task<T> add(task<T> t) noexcept {
     auto& child = static_cast<detail::group_task_of<T>&>(t.state());

@@ -18,6 +18,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::virtual_loop;
 
 namespace {
@@ -28,10 +29,6 @@ std::vector<task<std::size_t>> start(barrier& b, int n) {
   std::vector<task<std::size_t>> all;
   for (int i = 0; i < n; ++i) all.push_back(create_task(pass(b)));
   return all;
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 bool is_broken(const task<std::size_t>& t) {

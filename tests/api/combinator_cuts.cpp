@@ -10,38 +10,14 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::cut::child;
 using test::cut::everywhere;
+using test::cut::failing;
 using test::cut::lives;
+using test::cut::slow_to_end;
 using test::cut::witness;
 
 namespace {
-
-coro<int> child(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  co_return 1;
-}
-
-coro<int> failing(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  throw test::failure("x");
-}
-
-/// Takes some batches more to end when it is cancelled.
-coro<int> slow_to_end(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  bool asked = false;
-  try {
-    co_await sleep(d);
-  } catch (const cancelled&) {
-    asked = true;
-  }
-  if (!asked) co_return 1;
-  co_await sleep(0ms);
-  co_await sleep(1ms);
-  throw cancelled("as asked");
-}
 
 std::vector<coro<int>> some(lives& l) {
   std::vector<coro<int>> all;

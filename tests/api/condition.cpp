@@ -15,6 +15,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::event_log;
 using test::thrown_by;
 using test::virtual_loop;
@@ -39,10 +40,6 @@ coro<> wait_once(condition& c, event_log& log, std::string name) {
 coro<> notify(condition& c, std::size_t n) {
   const auto g = co_await c.scoped_lock();
   c.notify(n);
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 }  // namespace
@@ -533,4 +530,35 @@ TEST_CASE("condition: no notification is lost, in whatever order tasks run",
     CHECK(taken >= 3);
     CHECK_FALSE(c.locked());
   });
+}
+
+TEST_CASE(
+    "condition: with a mutex of its own it may die after a notification: the waiter "
+    "hears of it",
+    "[api][condition]") {
+  for (const bool cancels : {false, true}) {
+    INFO((cancels ? "cancelled" : "notified"));
+    virtual_loop l;
+    auto c = std::make_unique<condition>();
+    const auto waits = [](condition& on) -> coro<> {
+      co_await on.acquire();
+      co_await on.wait();
+    };
+    const auto t = l.create_task(waits(*c));
+    const auto ends = [](std::unique_ptr<condition>& it, task<> who,
+                         bool cancel) -> coro<> {
+      co_await it->acquire();
+      if (cancel) {
+        who.cancel("asked");
+      } else {
+        it->notify_all();
+      }
+      it->release();
+      it.reset();
+    };
+    l.run_until_complete(ends(c, t, cancels));
+    const auto said_by = test::thrown_by([&] { l.run_until_complete(t); });
+    CAPTURE(said_by);
+    CHECK((said_by.find(cancels ? "asked" : "destroyed") != std::string::npos));
+  }
 }

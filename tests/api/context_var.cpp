@@ -164,3 +164,21 @@ TEST_CASE("context_var: call_soon_threadsafe brings its caller's context [TASK-1
   CHECK(log == "of the thread");
   CHECK(request.get() == "-");
 }
+
+TEST_CASE("context_var: a task made in a callback sees what the callback set",
+          "[api][context_var]") {
+  static sheaf::context_var<int> number(0);
+  sheaf::loop l(sheaf::loop_options().virtual_time());
+  int seen = -1;
+  const auto reads = [](int& into) -> sheaf::coro<> {
+    into = number.get();
+    co_return;
+  };
+  l.call_soon([&] {
+    number.set(7);
+    static_cast<void>(sheaf::create_task(reads(seen)));
+    number.set(0);
+  });
+  l.run_forever();
+  CHECK(seen == 7);
+}

@@ -8,6 +8,7 @@
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/run.hpp>
+#include <sheaf/run_in_executor.hpp>
 #include <sheaf/runtime/timer.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/to_thread.hpp>
@@ -67,6 +68,8 @@ const exception_context* of_task(const test::report_log& all, const std::string&
 template <class F>
 concept callable_on_thread = requires(F f) { to_thread(f); };
 template <class F>
+concept callable_in_executor = requires(F f) { run_in_executor(nullptr, f); };
+template <class F>
 concept callable_soon = requires(loop& l, F f) { l.call_soon(f); };
 template <class F>
 concept callable_later = requires(loop& l, F f) { l.call_later(1ms, f); };
@@ -77,6 +80,7 @@ concept callable_threadsafe = requires(loop& l, F f) { l.call_soon_threadsafe(f)
 
 // A function that gives a coro is no callback: nobody would await what it gives (DEBUG-3).
 static_assert(!callable_soon<coro<> (*)()> && !callable_on_thread<coro<> (*)()>);
+static_assert(callable_in_executor<void (*)()> && !callable_in_executor<coro<> (*)()>);
 
 }  // namespace
 

@@ -15,6 +15,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::event_log;
 using test::virtual_loop;
 
@@ -24,10 +25,6 @@ coro<> wait_for_it(event& e, event_log& log, std::string name) {
   const bool set = co_await e.wait();
   CHECK(set);
   log.push_back(name);
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 }  // namespace

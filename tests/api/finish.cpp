@@ -1,4 +1,6 @@
+#include <sheaf/exception_group.hpp>
 #include <sheaf/finish.hpp>
+#include <sheaf/task_group.hpp>
 
 #include "support/catch.hpp"
 #include "support/children.hpp"
@@ -307,4 +309,61 @@ TEST_CASE("uncancel: a scope that has expired and was swallowed before does not 
     CHECK(got == 5);
     CHECK(current_task().cancelling() == 0);
   }());
+}
+
+namespace {
+
+coro<> sleep_an_hour() { co_await sleep(1h); }
+
+}  // namespace
+
+// Two requests come before it runs: the user's, which it may take back, and the library's.
+TEST_CASE("as_outcome(uncancel): does not take back that a sibling failed",
+          "[api][as_outcome]") {
+  virtual_loop l;
+  bool went_on = false;
+  const auto skips = [](bool& on) -> coro<> {
+    const auto how = co_await as_outcome(uncancel, sleep_an_hour());
+    static_cast<void>(how);
+    co_await sleep(300ms);
+    on = true;
+  };
+  const auto asks = [](any_task t) -> coro<> {
+    co_await sleep(0s);
+    co_await sleep(0s);
+    t.cancel("skip");
+  };
+  const auto fails = []() -> coro<> {
+    co_await sleep(0s);
+    throw test::failure("b failed");
+  };
+  const auto body = [&](task_group& g) -> coro<> {
+    auto t = g.create_task(skips(went_on));
+    g.create_task(asks(t));
+    g.create_task(fails());
+    co_return;
+  };
+  CHECK_THROWS_AS(l.run_until_complete(task_group::run(body)), exception_group);
+  CHECK_FALSE(went_on);
+}
+
+TEST_CASE("as_outcome(uncancel): does not take back that run() is ending",
+          "[api][as_outcome]") {
+  const auto skips = []() -> coro<> {
+    for (;;) {
+      const auto how = co_await as_outcome(uncancel, sleep_an_hour());
+      static_cast<void>(how);
+    }
+  };
+  const auto asks = [](any_task t) -> coro<> {
+    t.cancel("skip");
+    co_return;
+  };
+  const auto ends = [&]() -> coro<> {
+    const auto t = create_task(skips());
+    co_await sleep(1ms);
+    static_cast<void>(create_task(asks(t)));
+    co_await sleep(0s);
+  };
+  run(ends(), run_options().virtual_time());  // returns
 }

@@ -10,27 +10,18 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::boxed;
 using test::event_log;
 using test::fail;
 using test::give;
 using test::noted;
+using test::nothing;
 using test::reluctant;
 using test::said;
+using test::text;
 using test::virtual_loop;
 
 namespace {
-
-coro<std::string> text(std::string s, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return s;
-}
-
-coro<> nothing(std::chrono::milliseconds d) { co_await sleep(d); }
-
-coro<std::unique_ptr<int>> boxed(int v, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return std::make_unique<int>(v);
-}
 
 /// What a group holds, in its order.
 event_log said_by(const std::exception_ptr& e) {

@@ -735,3 +735,22 @@ TEST_CASE("generator: next() as a condition, with its name (G5)", "[api][generat
     if (auto v = co_await g.next()) FAIL("it has but one");
   }());
 }
+
+TEST_CASE("generator: a next() that is awaited when it has ended gives nothing",
+          "[api][generator]") {
+  run([]() -> coro<> {
+    const auto one = []() -> generator<int> {
+      if (false) co_yield 1;
+      co_return;
+    };
+    auto g = one();
+    auto first = g.next();
+    auto late = g.next();
+    auto close = g.aclose();
+    const auto a = co_await std::move(first);
+    const auto b = co_await std::move(late);
+    co_await std::move(close);
+    CHECK_FALSE(a.has_value());
+    CHECK_FALSE(b.has_value());
+  }());
+}

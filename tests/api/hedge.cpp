@@ -15,6 +15,7 @@ using test::give;
 using test::noted;
 using test::reluctant;
 using test::said;
+using test::text;
 using test::virtual_loop;
 
 namespace {
@@ -38,11 +39,6 @@ coro<int> ask(server* s, int question) {
   }
   if (ms < 0) throw test::failure("call " + std::to_string(number));
   co_return question + number;
-}
-
-coro<std::string> text(std::string s, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return s;
 }
 
 std::size_t errors_in(const std::exception_ptr& e) {

@@ -14,6 +14,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::event_log;
 using test::thrown_by;
 using test::virtual_loop;
@@ -33,10 +34,6 @@ coro<> hold(mutex& m, event_log& log, std::string name,
 coro<> take(mutex& m, event_log& log, std::string name) {
   co_await m.acquire();
   log.push_back(name);
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 }  // namespace

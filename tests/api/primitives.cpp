@@ -60,14 +60,11 @@ const int pool_off = setenv("SHEAF_POOL", "off", 1);
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::event_log;
 using test::virtual_loop;
 
 namespace {
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
-}
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

@@ -24,6 +24,7 @@ using test::virtual_loop;
 namespace {
 
 using ints = std::vector<int>;
+using test::batches;
 
 // By reference: g++ 12 does not compile a braced list inside co_await.
 template <class Queue>
@@ -55,10 +56,6 @@ coro<> put_one(queue<int>& q, event_log& log, int item) {
 coro<> wait_joined(queue<int>& q, event_log& log) {
   co_await q.join();
   log.push_back("joined");
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 struct job {

@@ -17,6 +17,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::counted;
 using test::event_log;
 using test::virtual_loop;
@@ -31,10 +32,6 @@ coro<> get_one(queue<int>& q, event_log& log, std::string name) {
 coro<> put_one(queue<int>& q, event_log& log, int item) {
   co_await q.put(item);
   log.push_back("put " + std::to_string(item));
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 }  // namespace

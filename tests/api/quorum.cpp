@@ -22,18 +22,9 @@ using test::virtual_loop;
 namespace {
 
 using votes = std::vector<race_result<int>>;
-
-coro<std::string> text(std::string s, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return s;
-}
-
-coro<> nothing(std::chrono::milliseconds d) { co_await sleep(d); }
-
-coro<std::unique_ptr<int>> boxed(int v, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return std::make_unique<int>(v);
-}
+using test::boxed;
+using test::nothing;
+using test::text;
 
 std::vector<coro<int>> reads() {
   std::vector<coro<int>> all;

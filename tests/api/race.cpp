@@ -26,18 +26,6 @@ using test::virtual_loop;
 
 namespace {
 
-coro<std::string> text(std::string s, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return s;
-}
-
-coro<> nothing(std::chrono::milliseconds d) { co_await sleep(d); }
-
-coro<std::unique_ptr<int>> boxed(int v, std::chrono::milliseconds d) {
-  co_await sleep(d);
-  co_return std::make_unique<int>(v);
-}
-
 coro<int> fails_to_stop(std::chrono::milliseconds d) {
   try {
     co_await sleep(d);
@@ -49,6 +37,9 @@ coro<int> fails_to_stop(std::chrono::milliseconds d) {
 
 template <class T>
 using awaited = typename T::value_type;
+using test::boxed;
+using test::nothing;
+using test::text;
 
 std::vector<task<int>> two_tasks() {
   std::vector<task<int>> all;

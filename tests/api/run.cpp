@@ -316,3 +316,22 @@ TEST_CASE("run: a main that throws cancelled itself makes it throw that [RUN-11]
   };
   CHECK(thrown_by([&] { run(main(), virtual_run()); }) == "cancelled: by choice");
 }
+
+TEST_CASE("run: a task that throws keyboard_interrupt while run() is ending",
+          "[api][run]") {
+  const auto child = []() -> coro<> {
+    bool asked = false;
+    try {
+      co_await sleep(1h);
+    } catch (const cancelled&) {
+      asked = true;
+    }
+    if (asked) throw keyboard_interrupt();
+  };
+  const auto leaves = [&]() -> coro<> {
+    static_cast<void>(create_task(child()));
+    static_cast<void>(create_task(child()));
+    co_await sleep(1ms);
+  };
+  CHECK_THROWS_AS(run(leaves(), run_options().virtual_time()), keyboard_interrupt);
+}

@@ -4,6 +4,7 @@
 #include "support/children.hpp"
 #include "support/counted.hpp"
 #include "support/event_log.hpp"
+#include "support/gate.hpp"
 #include "support/host.hpp"
 #include "support/report_log.hpp"
 
@@ -15,13 +16,17 @@
 #include <sheaf/to_thread.hpp>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
 using test::counted;
+using test::gate;
 using test::said;
 
 namespace {
@@ -35,18 +40,6 @@ concept default_executor = requires(loop& l, E e) { l.set_default_executor(e); }
 static_assert(default_executor<thread_pool_executor>);
 static_assert(!default_executor<int>);
 static_assert(!default_executor<std::nullptr_t>);
-
-/// Holds the calls of threads back until it is opened.
-class gate {
- public:
-  void open() noexcept { open_ = true; }
-  void pass() const noexcept {
-    while (!open_) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<bool> open_ = false;
-};
 
 coro<std::set<std::thread::id>> threads_of(int calls) {
   std::vector<future<std::thread::id>> all;
@@ -317,4 +310,69 @@ TEST_CASE("executor: where no loop runs it is an error", "[api][executor]") {
   const thread_pool_executor pool(1);
   CHECK_THROWS_AS(run_in_executor(pool, twice, 1), invalid_state);
   CHECK_THROWS_AS(run_in_executor(nullptr, twice, 1), invalid_state);
+}
+
+TEST_CASE("run_in_executor: what is not called any more is destroyed on the thread",
+          "[api][run_in_executor][THREAD-4]") {
+  struct witness {
+    explicit witness(std::promise<std::thread::id>& w) : where(&w) {}
+    witness(witness&& from) noexcept : where(std::exchange(from.where, nullptr)) {}
+    ~witness() {
+      if (where) where->set_value(std::this_thread::get_id());
+    }
+    std::promise<std::thread::id>* where;
+  };
+  std::promise<std::thread::id> died;
+  run([](std::promise<std::thread::id>& where) -> coro<> {
+    thread_pool_executor one(1);
+    gate closed;
+    const auto first = run_in_executor(one, [&closed] { closed.pass(); });
+    const auto second = run_in_executor(one, [](const witness&) {}, witness(where));
+    second.cancel();
+    closed.open();
+    co_await first;
+    // While the future of the call is kept.
+    CHECK(where.get_future().get() != std::this_thread::get_id());
+  }(died));
+}
+
+TEST_CASE("run_in_executor: a context that cannot be copied leaves nothing behind",
+          "[api][run_in_executor]") {
+  struct fragile {
+    fragile() = default;
+    fragile(const fragile&) {
+      if (breaks()) throw std::runtime_error("no copy");
+    }
+    fragile(fragile&&) = default;
+    static bool& breaks() {
+      static bool now = false;
+      return now;
+    }
+  };
+  static context_var<fragile> variable;
+  run([]() -> coro<> {
+    variable.set(fragile());
+    fragile::breaks() = true;
+    CHECK_THROWS_AS(to_thread([] {}), std::runtime_error);
+    fragile::breaks() = false;
+    co_return;
+  }());
+}
+
+TEST_CASE("run_in_executor: a loop that closes does not wait for who gives job after job",
+          "[api][run_in_executor]") {
+  loop l;
+  l.set_exception_handler([](const sheaf::exception_context&) {});
+  const auto stubborn = []() -> coro<> {
+    for (;;) {
+      try {
+        co_await to_thread([] {});
+      } catch (const cancelled&) {
+      }
+    }
+  };
+  const auto kept = l.create_task(stubborn());
+  for (int i = 0; i < 10; ++i) l.turn();
+  l.close();
+  CHECK(kept.cancelled());
 }

@@ -113,3 +113,24 @@ TEST_CASE("scoped_task: may be cut off at any batch", "[api][scoped_task][cut]")
     co_await t;
   });
 }
+
+TEST_CASE("scoped_task: says that its scope was left, which nobody takes back",
+          "[api][scoped_task]") {
+  test::virtual_loop l;
+  cancel_why why{};
+  const auto child = [](cancel_why& into) -> coro<> {
+    try {
+      co_await sleep(std::chrono::hours(1));
+    } catch (const cancelled& c) {
+      into = c.why();
+      throw;
+    }
+  };
+  const auto scope = [&]() -> coro<> {
+    const scoped_task<void> mine(create_task(child(why)));
+    co_await sleep(std::chrono::milliseconds(1));
+  };
+  l.run_until_complete(scope());
+  l.run_forever();
+  CHECK(why == cancel_why::left);
+}

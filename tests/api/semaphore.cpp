@@ -15,6 +15,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::batches;
 using test::event_log;
 using test::thrown_by;
 using test::virtual_loop;
@@ -24,10 +25,6 @@ namespace {
 coro<> take(semaphore& s, event_log& log, std::string name) {
   co_await s.acquire();
   log.push_back(name);
-}
-
-coro<> batches(int n) {
-  for (int i = 0; i < n; ++i) co_await sleep(0ms);
 }
 
 /// How many permits can be taken without waiting.

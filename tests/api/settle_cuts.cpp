@@ -9,43 +9,20 @@
 #include <sheaf/promise.hpp>
 #include <sheaf/quorum.hpp>
 #include <sheaf/race.hpp>
+#include <sheaf/shield.hpp>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::cut::child;
 using test::cut::everywhere;
+using test::cut::failing;
 using test::cut::lives;
+using test::cut::slow_to_end;
 using test::cut::witness;
 
 // Combinators that end some of their children, cut off at every batch.
 
 namespace {
-
-coro<int> child(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  co_return 1;
-}
-
-coro<int> failing(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  throw test::failure("x");
-}
-
-/// Takes some batches more to end when it is cancelled.
-coro<int> slow_to_end(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  bool asked = false;
-  try {
-    co_await sleep(d);
-  } catch (const cancelled&) {
-    asked = true;
-  }
-  if (!asked) co_return 1;
-  co_await sleep(0ms);
-  co_await sleep(1ms);
-  throw cancelled("as asked");
-}
 
 std::vector<coro<int>> some(lives& l) {
   std::vector<coro<int>> all;
@@ -164,4 +141,66 @@ TEST_CASE("combinators: inside each other may be cut off at any batch", "[api][c
     co_await race(gather(child(l, 2ms), slow_to_end(l, 9ms)),
                   quorum(1, failing(l, 1ms), slow_to_end(l, 3ms)));
   });
+}
+
+// Nobody awaits these when the loop goes, but their futures are kept.
+
+namespace {
+
+coro<int> hour() {
+  co_await sleep(1h);
+  co_return 1;
+}
+coro<int> next_batch(int i) {
+  co_await sleep(0ms);
+  co_return i;
+}
+
+/// What the future of `make()` says when its loop has ended `batches` after the call.
+template <class Make>
+auto kept_after(int batches, Make make) {
+  decltype(make()) kept;
+  {
+    test::virtual_loop l;
+    const auto scenario = [](auto& into, Make from, int n) -> coro<> {
+      into = from();
+      for (int i = 0; i < n; ++i) co_await sleep(0ms);
+    };
+    l.run_until_complete(scenario(kept, make, batches));
+  }
+  REQUIRE(kept.done());
+  return kept;
+}
+
+}  // namespace
+
+TEST_CASE("hedge: the loop ends while it waits: it is cancelled", "[api][cut]") {
+  for (int n = 0; n < 5; ++n) {
+    const auto kept = kept_after(n, [] { return hedge(30min, hour); });
+    CHECK_THROWS_AS(kept.result(), cancelled);
+  }
+}
+
+TEST_CASE("map: the loop ends before all elements were made: all are there, or it failed",
+          "[api][cut]") {
+  const auto six = [] { return std::views::iota(0, 6); };
+  int failed = 0;
+  const auto check = [&](const auto& kept) {
+    const auto how = kept.outcome();
+    if (how.has_value()) CHECK(how.value().size() == 6);
+    failed += !how.has_value();
+  };
+  for (int n = 0; n < 5; ++n) {
+    check(kept_after(n, [&] { return map(six(), next_batch, limit(1)); }));
+    check(kept_after(
+        n, [&] { return map(return_exceptions, six(), next_batch, limit(1)); }));
+  }
+  CHECK(failed > 0);
+}
+
+TEST_CASE("shield: the loop ends: what watches it ends too", "[api][cut]") {
+  for (int n = 0; n < 3; ++n) {
+    const auto kept = kept_after(n, [] { return gather(shield(hour())); });
+    CHECK_FALSE(kept.outcome().has_value());
+  }
 }

@@ -156,6 +156,7 @@ TEST_CASE(
     "[api][task_group][TG-15]") {
   counted::reset();
   virtual_loop l;
+  l.set_debug(true);  // which reports what is never awaited
   const auto child = [](counted) -> coro<> { co_return; };
   std::string refused;
   const auto body = [&](task_group& g) -> coro<> {
@@ -177,6 +178,7 @@ TEST_CASE("task_group: no task is added when it has ended (TG-15)",
           "[api][task_group][TG-15]") {
   counted::reset();
   virtual_loop l;
+  l.set_debug(true);
   l.set_budget({1, 0ns});
   const auto child = [](counted) -> coro<> { co_return; };
   task_group* group = nullptr;
@@ -198,6 +200,7 @@ TEST_CASE("task_group: no task is added when it has ended (TG-15)",
   l.run_forever();
   CHECK(whole.done());
   CHECK_FALSE(whole.cancelled());
+  CHECK(l.exceptions_reported() == 0);
 }
 
 TEST_CASE("task_group: refused options make no task either (TG-15)",

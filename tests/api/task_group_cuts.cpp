@@ -9,17 +9,12 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::cut::child;
 using test::cut::everywhere;
 using test::cut::lives;
 using test::cut::witness;
 
 namespace {
-
-coro<int> child(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  co_return 1;
-}
 
 coro<> failing(lives& l, std::chrono::milliseconds d) {
   const witness w(l);

@@ -4,6 +4,7 @@
 #include "support/children.hpp"
 #include "support/counted.hpp"
 #include "support/event_log.hpp"
+#include "support/gate.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>
@@ -18,21 +19,10 @@
 using namespace sheaf;
 using namespace std::chrono_literals;
 using test::event_log;
+using test::gate;
 using test::said;
 
 namespace {
-
-/// Holds the calls of threads back until it is opened.
-class gate {
- public:
-  void open() noexcept { open_ = true; }
-  void pass() const noexcept {
-    while (!open_) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<bool> open_ = false;
-};
 
 int twice(int v) { return 2 * v; }
 

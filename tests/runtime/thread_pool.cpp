@@ -130,6 +130,25 @@ TEST_CASE("thread_pool: as many run at once as there is room for, and no more",
   CHECK(threads.count(std::this_thread::get_id()) == 0);
 }
 
+TEST_CASE("thread_pool: threads that sleep do not keep others from being made",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool;
+  constexpr int size = 5;
+  pool.set_size(size);
+  meeting two(2);
+  for (int i = 0; i < 2; ++i) submit(pool, *new job(l, [&] { two.come(); }, [] {}));
+  l.run_forever();    // both are there, and sleep now or soon
+  meeting all(size);  // passed only when so many run at once
+  int ended = 0;
+  for (int i = 0; i < size; ++i) {
+    submit(pool, *new job(l, [&] { all.come(); }, [&] { ++ended; }));
+  }
+  l.run_forever();
+  CHECK(ended == size);
+  pool.join();
+}
+
 TEST_CASE("thread_pool: a thread that waits is used before a new one is made",
           "[runtime][thread_pool]") {
   loop l;

@@ -8,7 +8,9 @@
 #include <sheaf/sleep.hpp>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
+#include <string>
 
 namespace test {
 
@@ -105,6 +107,24 @@ inline sheaf::coro<int> stubborn(int value, milliseconds d) {
     co_return value;
   }
   co_return value;
+}
+
+/// Lets `n` batches go by.
+inline sheaf::coro<> batches(int n) {
+  for (int i = 0; i < n; ++i) co_await sheaf::sleep(milliseconds(0));
+}
+
+inline sheaf::coro<> nothing(milliseconds d) { co_await sheaf::sleep(d); }
+
+inline sheaf::coro<std::string> text(std::string s, milliseconds d) {
+  co_await sheaf::sleep(d);
+  co_return s;
+}
+
+/// A value that can only be moved.
+inline sheaf::coro<std::unique_ptr<int>> boxed(int v, milliseconds d) {
+  co_await sheaf::sleep(d);
+  co_return std::make_unique<int>(v);
 }
 
 }  // namespace test

@@ -42,6 +42,32 @@ class witness {
   lives& lives_;
 };
 
+/// Children of a scenario.
+inline sheaf::coro<int> child(lives& l, milliseconds d) {
+  const witness w(l);
+  co_await sheaf::sleep(d);
+  co_return 1;
+}
+inline sheaf::coro<int> failing(lives& l, milliseconds d) {
+  const witness w(l);
+  co_await sheaf::sleep(d);
+  throw failure("x");
+}
+/// Takes some batches more to end when it is cancelled.
+inline sheaf::coro<int> slow_to_end(lives& l, milliseconds d) {
+  const witness w(l);
+  bool asked = false;
+  try {
+    co_await sheaf::sleep(d);
+  } catch (const sheaf::cancelled&) {
+    asked = true;
+  }
+  if (!asked) co_return 1;
+  co_await sheaf::sleep(milliseconds(0));
+  co_await sheaf::sleep(milliseconds(1));
+  throw sheaf::cancelled("as asked");
+}
+
 using scenario = std::function<sheaf::coro<>(lives&)>;
 
 /// One batch a turn, and quiet.

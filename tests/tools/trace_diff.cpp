@@ -36,6 +36,16 @@ coro<> busy(int children) {
   }
 }
 
+coro<> holds(mutex& m) {
+  const auto held = co_await m.scoped_lock();
+  co_await sleep(5ms);
+}
+
+coro<> contended() {
+  mutex m;
+  co_await gather(holds(m), holds(m));
+}
+
 struct said_by_tool {
   int code;
   std::string out;
@@ -142,4 +152,22 @@ TEST_CASE("sheaf trace diff: a trace that is the begin of another ends there",
         "at 0.001 ms\n  " +
             a.path().string() + ": ends here\n  " + b.path().string() +
             ": mark two task=1   at 0.008 ms\n");
+}
+
+TEST_CASE("sheaf trace diff: who holds a mutex goes by what it does, not by its number",
+          "[tools][trace_diff]") {
+  const said_by_tool said = twice(contended, 1);
+  CAPTURE(said.out);
+  CHECK(said.code == 0);
+}
+
+TEST_CASE("sheaf trace diff: an id that is no number is compared as it stands",
+          "[tools][trace_diff]") {
+  for (const char* id : {"-1", "1.5", "true", R"(["x"])", "[[[1]]]"}) {
+    const scratch_file a("odd");
+    a.write(R"({"traceEvents":[{"ph":"b","cat":"task","name":"x","pid":1,"tid":1,)"
+            R"("ts":1.000,"args":{"task":)" +
+            std::string(id) + R"(}}],"metadata":{}})");
+    CHECK(diff(a, a).out == "the same: 1 events\n");
+  }
 }

@@ -33,6 +33,7 @@ class generator_owner {
 
  private:
   friend class generator_state;
+  friend class generator_wait;
   inline void own(generator_state* s) noexcept;
   void let_go() noexcept;
 
@@ -111,11 +112,12 @@ class generator_wait : public coro_wait_base {
     bool movable;
   };
 
-  explicit generator_wait(generator_state* s) noexcept
-      : coro_wait_base(nullptr), state_(s) {}
+  explicit generator_wait(generator_owner& o) noexcept
+      : coro_wait_base(nullptr), owner_(&o) {}
 
   /// Whether there is nothing to run; throws if another next() runs it.
-  bool ended() const {
+  bool ended() {
+    state_ = owner_->state();  // not before: it may have ended since next() was called
     if (!state_) return true;
     if (state_->running_) [[unlikely]]
       refuse_running();
@@ -150,7 +152,10 @@ class generator_wait : public coro_wait_base {
   [[nodiscard]] std::exception_ptr destroy() noexcept;
   [[noreturn]] static void refuse_running();
 
-  generator_state* state_;
+  union {
+    generator_owner* owner_;  // until it is awaited
+    generator_state* state_;
+  };
 };
 
 }  // namespace sheaf::detail

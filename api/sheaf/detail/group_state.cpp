@@ -103,6 +103,7 @@ group_state::~group_state() {
 // ---- the children ----------------------------------------------------------------------
 
 void group_state::refuse() const {
+  loop().require_open("create_task");
   throw invalid_state(
       aborting_ ? "task_group::create_task: the group is ending: a child or the body has "
                   "failed, or it was cancelled; its other tasks are being cancelled too"

@@ -73,12 +73,12 @@ class group_state final : public observer {
   void finish();
 
   // ---- for task_group ----
-  /// Throws invalid_state where no child may be added any more.
-  void require_open() const {
-    if (aborting_ || (leaving_ && !busy())) [[unlikely]]
-      refuse();
-    loop().require_open("create_task");
+  /// Whether children may be added.
+  bool open() const noexcept {
+    return !aborting_ && (!leaving_ || busy()) && !loop().closed();
   }
+  /// Throws invalid_state, which says why not.
+  [[noreturn]] void refuse() const;
   void add(task_state& child, group_link& l) noexcept {
     l.child = &child;
     running_list_.append(l);
@@ -109,7 +109,6 @@ class group_state final : public observer {
  private:
   friend group_wait;
 
-  [[noreturn]] void refuse() const;
   void keep_failed(group_link& l) noexcept;
   void queue() noexcept;
   void abort(const cancel_ref& cause) noexcept;

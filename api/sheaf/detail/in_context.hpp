@@ -17,12 +17,7 @@ class in_context {
 
   template <class... Args>
   decltype(auto) operator()(Args&&... args) {
-    const struct scope {
-      loop_core& loop;
-      context_state* before;
-      ~scope() { loop.set_context(before); }
-    } restore{loop_, loop_.context()};
-    loop_.set_context(context_.get());
+    const context_swap in(loop_, context_.get());
     return f_(std::forward<Args>(args)...);
   }
 

@@ -1,4 +1,5 @@
 #include <sheaf/detail/awaitable_argument.hpp>
+#include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/join_state.hpp>
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
@@ -96,8 +97,10 @@ void join_state::settled(watcher& w) noexcept {
 void join_state::settled_unusually(join_link& l) noexcept {
   const bool was_open = open();
   note(l);
-  // After the verdict none starts any more: end_the_rest() is about to cancel them.
-  if (is_held(*l.child) && (open() || policy_->rest == leftover::left)) start_next();
+  // After the verdict none starts any more: end_the_rest() is about to cancel them. Nor when
+  // all were cancelled: those held back are queued to end, and have not begun.
+  const bool going_on = !cancel_requested_ && (open() || policy_->rest == leftover::left);
+  if (is_held(*l.child) && going_on) start_next();
   if ((was_open && !open()) || supplying_) queue();
 }
 
@@ -167,7 +170,10 @@ void join_state::run() noexcept {
 // The loop is closed. Ends it nevertheless: it holds itself until then.
 void join_state::drop() noexcept {
   queued_ = false;
+  if (wants_more()) cancel_requested_ = true;  // cut off: it cannot be completed
   close_supply();
+  if (policy_->from == supply::later)
+    refill();  // takes what has ended, and makes nothing
   if (!open() && policy_->rest == leftover::ended_if_ours) {
     for (std::size_t i = 0; i < size_; ++i) {
       if (!is_ours(i)) let_go(links_[i]);
@@ -193,8 +199,8 @@ void join_state::end_the_rest() noexcept {
   const future_state& by = *decisive_->child;
   const auto* const t = by.is_task() ? static_cast<const task_state*>(&by) : nullptr;
   const bool failed = verdict_ == verdict::failure;
-  stop_children(make_cause(failed ? cancel_why::sibling_failed : cancel_why::not_needed, t,
-                           t ? t->failed_at() : std::source_location(),
+  stop_children(make_cause(failed ? cancel_why::sibling_failed : cancel_why::not_needed,
+                           t, t ? t->failed_at() : std::source_location(),
                            failed ? "" : "a sibling was first"));
 }
 
@@ -301,8 +307,8 @@ void join_state::trace_begin() noexcept {
 void join_state::trace_end() noexcept {
   const auto result = [&] {
     if (!failed()) return runtime::trace_result::ok;
-    return decisive_ && decisive_->child->failed() ? runtime::trace_result::error
-                                                   : runtime::trace_result::cancelled;
+    return thrown<cancelled>(error()) ? runtime::trace_result::cancelled
+                                      : runtime::trace_result::error;
   }();
   const future_state* const by = decisive_ ? decisive_->child : nullptr;
   loop().trace()->join_end(loop().now(), id_, result,

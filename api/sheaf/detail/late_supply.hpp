@@ -20,12 +20,7 @@ class call_context {
 
   template <class F>
   decltype(auto) operator()(F&& f) {
-    const struct scope {
-      loop_core& loop;
-      context_state* before;
-      ~scope() { loop.set_context(before); }
-    } restore{loop_, loop_.context()};
-    loop_.set_context(context_.get());
+    const context_swap in(loop_, context_.get());
     return std::forward<F>(f)();
   }
 

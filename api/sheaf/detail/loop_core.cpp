@@ -84,7 +84,11 @@ void loop_core::end_activities() noexcept {
     }
   }
   // A job may need the loop to come to its end: the loop runs meanwhile if it can be run.
-  while (!borrowed() && expects_threads()) blocking_turn();
+  // One that refuses to end and gives job after job is not waited for either.
+  for (int turns = 0; !borrowed() && expects_threads(); turns += has_tasks()) {
+    if (turns >= closing_turns) break;
+    blocking_turn();
+  }
   wait_for_jobs();
   joiner_.reset();
   replaced_.clear();  // joins them, unless others have a handle
@@ -127,7 +131,7 @@ class stop_after_all final : public observer {
 
   void report_failed() const {
     for (const entry& e : tasks_) {
-      if (!e.task->failed() || thrown<system_exit>(e.task->error())) continue;
+      if (!e.task->failed() || leaves_run(e.task->error())) continue;
       e.task->mark_retrieved();
       loop_.report({.message = "a task failed while run() was ending",
                     .exception = e.task->error(),
@@ -160,14 +164,14 @@ void loop_core::shut_down_tasks() {
   if (!has_tasks()) return;
   stop_after_all all(*this);
   cancel_all("run() is ending");
-  // A system_exit leaves drive() at once; it is thrown on when the tasks have ended.
+  // What leaves run() leaves drive() at once; it is thrown on when the tasks have ended.
   std::exception_ptr exit;
   bool again = true;
   while (again) {
     try {
       drive();
       again = all.queued();
-    } catch (const system_exit&) {
+    } catch (...) {
       if (!exit) exit = std::current_exception();
     }
   }

@@ -187,4 +187,19 @@ class loop_core final : public runtime::scheduler {
   std::unique_ptr<runtime::trace_session> trace_session_;
 };
 
+/// Makes `c` (null: none) the current context of `l` for the scope's time.
+class context_swap {
+ public:
+  context_swap(loop_core& l, context_state* c) noexcept : loop_(l), before_(l.context()) {
+    l.set_context(c);
+  }
+  context_swap(const context_swap&) = delete;
+  context_swap& operator=(const context_swap&) = delete;
+  ~context_swap() { loop_.set_context(before_); }
+
+ private:
+  loop_core& loop_;
+  context_state* before_;
+};
+
 }  // namespace sheaf::detail

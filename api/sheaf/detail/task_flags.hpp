@@ -13,7 +13,8 @@ enum class task_flag : std::uint16_t {
   in_request = 32,    ///< on the path of a request that is being passed on
   named = 64,         ///< its loop knows the name; else it is "Task-<id>"
   has_context = 128,  ///< its loop knows it
-  finishing = 256     ///< awaited by finish(): its awaiter is told in its place
+  finishing = 256,    ///< awaited by finish(): its awaiter is told in its place
+  must_leave = 512    ///< the library asked it to end, otherwise than by a time limit
 };
 
 /// How a task begins. `joined` and `held` are `queued` and `deferred` for a child that a

@@ -93,8 +93,7 @@ void task_state::settle_failed(promise_base& root) noexcept {
     error_ = nullptr;
     return end(future_status::cancelled);
   }
-  if ((thrown<system_exit>(error_) || thrown<keyboard_interrupt>(error_)) &&
-      loop().running()) {
+  if (loop().running() && leaves_run(error_)) {
     retrieved_ = true;
     loop().leave_with(error_);
   }
@@ -195,6 +194,10 @@ void task_state::abandon() noexcept {
 
 void task_state::note_request(const cancel_ref& cause) noexcept {
   ++cancelling_;
+  if (cause && cause->why() != cancel_why::requested &&
+      cause->why() != cancel_why::timeout) {
+    flags_.set(task_flag::must_leave);
+  }
   if (!flags_.has(task_flag::interrupted))
     cause_ = cause;  // else the first is on its way
   if (auto* const t = runtime::tracing(loop())) [[unlikely]] {
@@ -244,7 +247,11 @@ void task_state::interrupt_or_mark(const cancel_ref& cause) noexcept {
 }
 
 unsigned task_state::uncancel() noexcept {
-  if (cancelling_ > 0 && --cancelling_ == 0) flags_.clear(task_flag::must_cancel);
+  // Of a task that is done the flags are the queue's: it may hold one that was discarded.
+  if (cancelling_ > 0 && --cancelling_ == 0 && !done()) {
+    flags_.clear(task_flag::must_cancel);
+    flags_.clear(task_flag::must_leave);
+  }
   return cancelling_;
 }
 

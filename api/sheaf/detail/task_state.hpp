@@ -109,6 +109,8 @@ class task_state : public future_state, public task_link {
   bool cancel(const cancel_ref& cause) noexcept override;
   unsigned cancelling() const noexcept { return cancelling_; }
   unsigned uncancel() noexcept;
+  /// Some request not taken back is the library's: a sibling failed, the loop is ending.
+  bool must_leave() const noexcept { return flags_.has(task_flag::must_leave); }
   std::uint64_t id() const noexcept { return id_; }
   std::string name() const;
   /// Empty if none was given.
@@ -206,7 +208,8 @@ class task_state : public future_state, public task_link {
         created_at_(at) {
     root.set_task(this);
     l.enlist(*this);
-    if (l.context() && !l.context()->empty()) [[unlikely]]
+    // A callback without a context of its own runs in the thread's.
+    if (l.context() ? !l.context()->empty() : !l.current_task()) [[unlikely]]
       inherit_context();
     if (l.deadlines_used()) [[unlikely]]
       inherit_deadline();

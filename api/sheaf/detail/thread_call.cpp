@@ -5,13 +5,10 @@
 
 namespace sheaf::detail {
 
-void thread_call::bring_context() {
-  if (has_context()) [[unlikely]]
-    context_ = copy_context().state();
-}
-
-void thread_call::submit(const char* what, runtime::thread_pool& pool) {
+void thread_call::submit(const char* what, runtime::thread_pool& pool, with_context c) {
   try {
+    if (c == with_context::yes && has_context()) [[unlikely]]
+      context_ = copy_context().state();
     trace_submit(what);
     pool.submit(*this, loop());
   } catch (...) {
@@ -23,7 +20,7 @@ void thread_call::submit(const char* what, runtime::thread_pool& pool) {
 // ---- on the thread -----------------------------------------------------------------------
 
 void thread_call::execute() noexcept {
-  if (withdrawn_.load(std::memory_order_relaxed)) return;
+  if (withdrawn_.load(std::memory_order_relaxed)) return forget();
   try {
     if (context_) [[unlikely]] {
       const context_scope in(*context_);

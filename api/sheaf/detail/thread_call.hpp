@@ -19,6 +19,8 @@
 
 namespace sheaf::detail {
 
+enum class with_context : bool { no, yes };
+
 /// A call under way on a thread, and the future of its result, in one block: the untyped part.
 ///
 /// The future is touched on the loop's thread alone, but for the place of its value, which the
@@ -26,9 +28,7 @@ namespace sheaf::detail {
 class thread_call : public future_state, public runtime::pool_job {
  public:
   /// Gives it to the pool; if that fails, throws and lets go.
-  void submit(const char* what, runtime::thread_pool& pool);
-  /// The call is to be made in a copy of the context that is current here.
-  void bring_context();
+  void submit(const char* what, runtime::thread_pool& pool, with_context c);
 
   /// A call that has not begun by then is not made.
   bool cancel(const cancel_ref& cause) noexcept override {
@@ -43,7 +43,8 @@ class thread_call : public future_state, public runtime::pool_job {
  protected:
   explicit thread_call(loop_core& l) noexcept : future_state(l, false, 2) {}
   ~thread_call() override = default;
-  virtual void call() = 0;  // on the thread
+  virtual void call() = 0;             // on the thread, or instead
+  virtual void forget() noexcept = 0;  // what is not called
 
  private:
   /// What a trace tells of it.
@@ -88,14 +89,14 @@ class thread_call_of final : public holding<R, thread_call> {
     }
   }
 
+  void forget() noexcept override { what_.reset(); }
+
   std::optional<std::tuple<F, Args...>> what_;
 };
 
 template <class F, class... Args>
 using called_result =
     std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
-
-enum class with_context : bool { no, yes };
 
 /// Calls `fn(args...)` on a thread of `pool`; `name` is the function of the interface.
 template <class F, class... Args>
@@ -105,8 +106,7 @@ auto call_on(loop_core& l, runtime::thread_pool& pool, const char* name, with_co
   using job = thread_call_of<R, std::decay_t<F>, std::decay_t<Args>...>;
   auto* const call = new job(l, std::forward<F>(fn), std::forward<Args>(args)...);
   future<R> result(state_ref::adopt(call));
-  if (c == with_context::yes) call->bring_context();
-  call->submit(name, pool);
+  call->submit(name, pool, c);
   return result;
 }
 

@@ -27,13 +27,17 @@ void wait_state::look_at_children() noexcept {
 
 // Marks it, to know it if it comes again: a duplicate counts once (WAIT-3).
 void wait_state::look_at(child& c) noexcept {
+  if (&c.state->loop() != &task_->loop()) {
+    other_loop_ = true;
+    c.state = nullptr;  // of another thread: not even to be marked
+    return;
+  }
   if (c.state->marked()) {
     c.state = nullptr;
     return;
   }
   c.state->mark(true);
   ++distinct_;
-  if (&c.state->loop() != &task_->loop()) other_loop_ = true;
   if (c.state->done()) note_done(c);
 }
 

@@ -49,24 +49,27 @@ thread_pool::need thread_pool::add(pool_job& job) {
   (first_ ? last_->next_ : first_) = &job;
   last_ = &job;
   if (++queued_ <= called_) return need::nothing;
-  if (idle_ > 0) {
-    if (called_ > 0) return need::nothing;
-    --idle_;
+  // Who has been called calls the next of those that sleep.
+  if (queued_ > called_ + idle_ && started_ < most_) {
+    ++started_;
     ++called_;
-    return need::wake;
+    return need::thread;
   }
-  if (started_ >= most_) return need::nothing;
-  ++started_;
+  return call_one() ? need::wake : need::nothing;
+}
+
+bool thread_pool::call_one() noexcept {
+  if (queued_ == 0 || idle_ == 0 || called_ > 0) return false;
+  --idle_;
   ++called_;
-  return need::thread;
+  return true;
 }
 
 void thread_pool::start_thread(pool_job& job) {
   try {
     const std::lock_guard hold(sleep_lock_);
     threads_.emplace_back([this] { serve(); });
-    count_pool_threads(+1);
-  } catch (const std::system_error&) {
+  } catch (...) {
     if (withdraw(job)) throw;
   }
 }
@@ -76,7 +79,10 @@ void thread_pool::start_thread(pool_job& job) {
 bool thread_pool::withdraw(pool_job& job) noexcept {
   const std::lock_guard hold(lock_);
   --called_;
-  if (--started_ > 0) return false;
+  if (--started_ > 0) {
+    if (call_one()) wake(1);
+    return false;
+  }
   pool_job* before = nullptr;
   for (pool_job* j = first_; j != &job; j = j->next_) before = j;
   (before ? before->next_ : first_) = job.next_;
@@ -105,12 +111,7 @@ thread_pool::finding thread_pool::look(bool was_called) noexcept {
   }
   first_ = job->next_;
   --queued_;
-  const bool wake_another = queued_ > 0 && idle_ > 0 && called_ == 0;
-  if (wake_another) {
-    --idle_;
-    ++called_;
-  }
-  return {job, wake_another, false};
+  return {job, call_one(), false};
 }
 
 void thread_pool::wait_for_call() noexcept {
@@ -121,10 +122,11 @@ void thread_pool::wait_for_call() noexcept {
 
 void thread_pool::serve() noexcept {
   pool_here = this;
+  count_pool_threads(+1);
   for (bool called = true;;) {
     const auto [job, wake_another, leave] = look(called);
     if (wake_another) wake(1);
-    if (leave) return;
+    if (leave) return count_pool_threads(-1);
     called = !job;
     if (job) {
       execute(*job);
@@ -168,7 +170,6 @@ void thread_pool::join() noexcept {
     leaving.swap(threads_);
   }
   for (std::thread& t : leaving) t.join();
-  count_pool_threads(-static_cast<int>(leaving.size()));
   const std::lock_guard hold(lock_);
   started_ -= leaving.size();
   leaving_ = false;

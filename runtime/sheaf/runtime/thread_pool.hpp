@@ -78,6 +78,9 @@ class thread_pool {
  private:
   enum class need { nothing, wake, thread };
   need add(pool_job& job);
+  /// Under lock_: calls one that sleeps, unless nobody is needed or one is on the way; the
+  /// caller wakes it.
+  bool call_one() noexcept;
   bool withdraw(pool_job& job) noexcept;
   struct finding {
     pool_job* job;  // null: sleep, or leave
