@@ -97,11 +97,24 @@ void join_state::settled(watcher& w) noexcept {
 void join_state::settled_unusually(join_link& l) noexcept {
   const bool was_open = open();
   note(l);
+  if (supplying_ && ended_with_loop(*l.child)) cancel_as(l.child->cause());
   // After the verdict none starts any more: end_the_rest() is about to cancel them. Nor when
   // all were cancelled: those held back are queued to end, and have not begun.
   const bool going_on = !cancel_requested_ && (open() || policy_->rest == leftover::left);
   if (is_held(*l.child) && going_on) start_next();
   if ((was_open && !open()) || supplying_) queue();
+}
+
+// The loop is ending: no more are made, which nobody would cancel any more.
+bool join_state::ended_with_loop(const future_state& child) noexcept {
+  return child.status() == future_status::cancelled && child.cause() &&
+         child.cause()->why() == cancel_why::shutdown;
+}
+
+void join_state::cancel_as(const cancel_ref& cause) noexcept {
+  cancel_requested_ = true;
+  cause_ = cause;
+  close_supply();
 }
 
 // Puts it behind those that ended before it.
@@ -236,9 +249,7 @@ bool join_state::cancel(const cancel_ref& cause) noexcept {
   const bool accepted = stop_children(cause);
   being_cancelled_ = false;
   if (!accepted && !supplying_) return false;
-  cancel_requested_ = true;
-  cause_ = cause;
-  close_supply();
+  cancel_as(cause);
   if (running_ == 0) queue();
   return true;
 }

@@ -47,9 +47,7 @@ class join_links {
   }
   join_links(const join_links&) = delete;
   join_links& operator=(const join_links&) = delete;
-  ~join_links() {
-    runtime::frame_pool::deallocate_object(links_, bytes_of(size_));
-  }
+  ~join_links() { runtime::frame_pool::deallocate_object(links_, bytes_of(size_)); }
   join_link* get() const noexcept { return links_; }
 
  private:
@@ -198,6 +196,8 @@ class join_state : public future_state {
   enum class verdict : std::uint8_t { open, value, failure };
 
   void leave_all() noexcept;
+  static bool ended_with_loop(const future_state& child) noexcept;
+  void cancel_as(const cancel_ref& cause) noexcept;
   void note(join_link& l) noexcept;
   void weigh(join_link& l, bool good) noexcept;
   bool counts_as_seen(const join_link& l) const noexcept;
