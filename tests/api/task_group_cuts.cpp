@@ -11,16 +11,11 @@ using namespace sheaf;
 using namespace std::chrono_literals;
 using test::cut::child;
 using test::cut::everywhere;
+using test::cut::failing;
 using test::cut::lives;
 using test::cut::witness;
 
 namespace {
-
-coro<> failing(lives& l, std::chrono::milliseconds d) {
-  const witness w(l);
-  co_await sleep(d);
-  throw test::failure("x");
-}
 
 /// Takes some batches more to end when it is cancelled, and then fails.
 coro<> slow_to_fail(lives& l, std::chrono::milliseconds d) {
