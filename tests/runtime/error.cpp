@@ -40,10 +40,10 @@ TEST_CASE("error: libuv's codes equal the system's", "[runtime][error]") {
 
 TEST_CASE("error: check() throws what is negative and passes the rest",
           "[runtime][error]") {
-  CHECK(runtime::check(0, "x") == 0);
-  CHECK(runtime::check(42, "x") == 42);
+  CHECK(runtime::checked(0, "x") == 0);
+  CHECK(runtime::checked(42, "x") == 42);
   try {
-    runtime::check(UV_EBADF, "uv_poll_init");
+    runtime::checked(UV_EBADF, "uv_poll_init");
     FAIL("an error must throw");
   } catch (const uv_error& e) {
     CHECK(e.code() == std::errc::bad_file_descriptor);

@@ -39,7 +39,7 @@ uv_error::uv_error(int code, const std::string& operation)
 
 namespace runtime {
 
-int check(int code, const char* operation) {
+int checked(int code, const char* operation) {
   if (code < 0) throw uv_error(code, operation);
   return code;
 }

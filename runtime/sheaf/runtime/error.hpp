@@ -28,6 +28,6 @@ class invalid_state : public std::logic_error {
 namespace sheaf::runtime {
 
 /// Throws uv_error if `code` is one of libuv's (negative) errors; gives `code` otherwise.
-int check(int code, const char* operation);
+int checked(int code, const char* operation);
 
 }  // namespace sheaf::runtime

@@ -46,7 +46,7 @@ poll::poll(loop& owner, int descriptor, callback on_ready)
 
 void poll::start(poll_events events) {
   static_cast<void>(block().owner("poll::start"));
-  check(
+  checked(
       uv_poll_start(&as_poll(block()).uv, static_cast<int>(events), poll_block::on_ready),
       "uv_poll_start");
 }

@@ -37,7 +37,7 @@ struct loop_handles {
   }
 
   void init(uv_loop_t* loop) {
-    check(uv_async_init(loop, &async, on_async), "uv_async_init");
+    checked(uv_async_init(loop, &async, on_async), "uv_async_init");
     uv_idle_init(loop, &idle);
     uv_timer_init(loop, &timer);
     idle.data = timer.data = async.data = this;
@@ -75,7 +75,7 @@ scheduler::scheduler(uv_loop_s* host, clock_kind clock, const void* layer)
   auto handles = std::make_unique<detail::loop_handles>();
   handles->owner = this;
   uv_ = borrowed_ ? host : &handles->own;
-  if (!borrowed_) check(uv_loop_init(uv_), "uv_loop_init");
+  if (!borrowed_) checked(uv_loop_init(uv_), "uv_loop_init");
   try {
     handles->init(uv_);
   } catch (...) {
@@ -394,7 +394,7 @@ void scheduler::close() {
     return;
   }
   // Only until ours are closed: a handle of the user's may be active for ever.
-  while (handles->open > 0 || closing_handles_ > 0) uv_run(uv_, UV_RUN_NOWAIT);
+  while (handles->open > 0 || closing_handles_ > 0) uv_run(uv_, UV_RUN_ONCE);
   if (uv_loop_close(uv_) != 0) {
     report({.message =
                 "the loop was closed with libuv handles open that are not sheaf's; "

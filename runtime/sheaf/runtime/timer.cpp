@@ -54,10 +54,10 @@ void timer::start(duration delay, duration repeat) {
   // deadline is taken from the clock instead, and the host's cached time is left alone.
   const std::uint64_t due = round_up(uv_hrtime() + nanoseconds(delay));
   const std::uint64_t base = uv_now(s.uv());
-  check(uv_timer_start(&as_timer(block()).uv, timer_block::on_fire,
-                       due > base && nanoseconds(delay) > 0 ? due - base : 0,
-                       round_up(nanoseconds(repeat))),
-        "uv_timer_start");
+  checked(uv_timer_start(&as_timer(block()).uv, timer_block::on_fire,
+                         due > base && nanoseconds(delay) > 0 ? due - base : 0,
+                         round_up(nanoseconds(repeat))),
+          "uv_timer_start");
 }
 
 void timer::stop() noexcept {
@@ -66,7 +66,7 @@ void timer::stop() noexcept {
 
 void timer::again() {
   static_cast<void>(block().owner("timer::again"));
-  check(uv_timer_again(&as_timer(block()).uv), "uv_timer_again");
+  checked(uv_timer_again(&as_timer(block()).uv), "uv_timer_again");
 }
 
 timer::duration timer::due_in() const noexcept {

@@ -49,7 +49,7 @@ void descriptor_watch::set(side which, unique_function<void()> f) {
   const auto before = std::exchange(
       callbacks_[which], intrusive_ptr<ready_callback>::adopt(new ready_callback(
                              owner("add_reader"), names[which], std::move(f))));
-  check(update(), "uv_poll_start");
+  checked(update(), "uv_poll_start");
   if (before) before->cancel();
 }
 

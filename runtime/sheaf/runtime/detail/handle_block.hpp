@@ -1,11 +1,10 @@
 #pragma once
 
+#include <sheaf/runtime/detail/callback.hpp>
 #include <sheaf/runtime/detail/uv.hpp>
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/scheduler.hpp>
-#include <sheaf/runtime/trace_hooks.hpp>
 
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -42,13 +41,7 @@ class handle_block : public handle_link {
 
   void close() noexcept override {
     if (!owner_) return;
-    unlink();
-    scheduler& s = *std::exchange(owner_, nullptr);
-    closing_on_ = &s;  // keeps the reference until the close callback
-    s.closing_handle(+1);
-    uv_close(raw(), [](uv_handle_t* h) { of(h).on_closed(); });
-    // The callables may own what they like: this very wrapper, others, a last future.
-    if (!running_) silence();
+    close_with([](uv_handle_t* h, uv_close_cb closed) { return uv_close(h, closed), 0; });
   }
 
  protected:
@@ -56,12 +49,24 @@ class handle_block : public handle_link {
   handle_block(scheduler& s, const char* what) : owner_(&s) { s.require_open(what); }
   virtual ~handle_block() = default;
 
+  /// Closes by `f(handle, callback)`; nothing happens if that gives an error.
+  template <class F>
+  void close_with(F&& f) {
+    if (f(raw(), [](uv_handle_t* h) { of(h).on_closed(); }) < 0) return;
+    unlink();
+    scheduler& s = *std::exchange(owner_, nullptr);
+    closing_on_ = &s;  // keeps the reference until the close callback
+    s.closing_handle(+1);
+    // The callables may own what they like: this very wrapper, others, a last future.
+    if (!running_) silence();
+  }
+
   /// Destroys the callables.
   virtual void silence() noexcept = 0;
 
   /// After uv_*_init: registers with the loop. If the init failed nothing is to be closed.
   void opened(int code, const char* operation) {
-    check(code, operation);
+    checked(code, operation);
     raw()->data = this;
     owner_->retain();
     owner_->add(*this);
@@ -87,17 +92,6 @@ class handle_block : public handle_link {
   }
 
  private:
-  template <class F>
-  static void call_on(scheduler& s, const char* what, F&& f) noexcept {
-    const current_scope now_running(s);
-    const trace_callback slice(s, what);
-    try {
-      f();
-    } catch (...) {
-      s.fail(what, std::current_exception());
-    }
-  }
-
   void on_closed() noexcept {
     closed_ = true;
     scheduler& s = *std::exchange(closing_on_, nullptr);

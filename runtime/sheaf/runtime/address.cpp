@@ -1,0 +1,91 @@
+#include <sheaf/runtime/address.hpp>
+#include <sheaf/runtime/detail/uv.hpp>
+#include <sheaf/runtime/error.hpp>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cstring>
+
+namespace sheaf::runtime {
+
+namespace {
+
+template <class Raw>
+Raw copy_out(const sockaddr* from) noexcept {
+  Raw raw;
+  std::memcpy(&raw, from, sizeof raw);
+  return raw;
+}
+
+}  // namespace
+
+static_assert(sizeof(sockaddr_in6) == 28 && sizeof(sockaddr_in) <= 28);
+
+address::address() noexcept {
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  std::memcpy(bytes_.data(), &any, sizeof any);
+}
+
+address address::ip(std::string_view host, std::uint16_t port) {
+  const std::string text(host);
+  const std::string operation = "address '" + text + "'";
+  if (text.find('\0') != std::string::npos) throw uv_error(UV_EINVAL, operation);
+  sockaddr_in v4;
+  if (uv_ip4_addr(text.c_str(), port, &v4) == 0) {
+    return from(reinterpret_cast<const sockaddr*>(&v4));
+  }
+  sockaddr_in6 v6;
+  checked(uv_ip6_addr(text.c_str(), port, &v6), operation.c_str());
+  return from(reinterpret_cast<const sockaddr*>(&v6));
+}
+
+address address::from(const sockaddr* raw) {
+  address a;
+  const int family = raw ? raw->sa_family : AF_UNSPEC;
+  if (family != AF_INET && family != AF_INET6) throw uv_error(UV_EAFNOSUPPORT, "address");
+  std::memcpy(a.bytes_.data(), raw,
+              family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+  return a;
+}
+
+bool address::is_ipv6() const noexcept { return raw()->sa_family == AF_INET6; }
+
+std::uint16_t address::port() const noexcept {
+  // At the same place in both kinds.
+  return ntohs(copy_out<sockaddr_in>(raw()).sin_port);
+}
+
+void address::set_port(std::uint16_t port) noexcept {
+  const in_port_t value = htons(port);
+  std::memcpy(bytes_.data() + offsetof(sockaddr_in, sin_port), &value, sizeof value);
+}
+static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+
+std::string address::host() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (is_ipv6()) {
+    const auto v6 = copy_out<sockaddr_in6>(raw());
+    uv_ip6_name(&v6, text, sizeof text);
+  } else {
+    const auto v4 = copy_out<sockaddr_in>(raw());
+    uv_ip4_name(&v4, text, sizeof text);
+  }
+  return text;
+}
+
+std::string address::to_string() const {
+  const std::string name = is_ipv6() ? '[' + host() + ']' : host();
+  return name + ':' + std::to_string(port());
+}
+
+const sockaddr* address::raw() const noexcept {
+  return reinterpret_cast<const sockaddr*>(bytes_.data());
+}
+
+bool operator==(const address& a, const address& b) noexcept {
+  return a.bytes_ == b.bytes_;
+}
+
+}  // namespace sheaf::runtime

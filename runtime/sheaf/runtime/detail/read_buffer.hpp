@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace sheaf::runtime::detail {
+
+/// Where streams and sockets read to that were given no buffer. One for each thread: libuv
+/// reads, and calls back, before it asks for the next, so that a connection at rest needs
+/// none. The size is what libuv suggests; without memory for
+/// it the program ends.
+inline std::span<char> read_buffer() noexcept {
+  constexpr std::size_t size = 65'536;
+  thread_local const std::unique_ptr<char[]> bytes(new char[size]);
+  return {bytes.get(), size};
+}
+
+}  // namespace sheaf::runtime::detail

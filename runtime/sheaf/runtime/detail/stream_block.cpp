@@ -1,0 +1,131 @@
+#include <sheaf/runtime/detail/read_buffer.hpp>
+#include <sheaf/runtime/detail/stream_block.hpp>
+#include <sheaf/runtime/detail/taken_out.hpp>
+
+#include <memory>
+
+namespace sheaf::runtime::detail {
+
+namespace {
+
+constexpr char write_name[] = "write callback";
+constexpr char shutdown_name[] = "shutdown callback";
+
+class write_request final : public request_of<uv_write_t> {
+ public:
+  write_request(requesting_block& on, std::string bytes, done_callback f) noexcept
+      : request_of(on, std::move(f)), bytes_(std::move(bytes)) {}
+  std::string_view bytes() const noexcept { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+uv_buf_t to_buffer(std::string_view bytes) noexcept {
+  return uv_buf_init(const_cast<char*>(bytes.data()),
+                     static_cast<unsigned>(bytes.size()));
+}
+
+void submit_write(std::unique_ptr<request_of<uv_write_t>> r, uv_stream_t* to,
+                  std::string_view bytes) {
+  const uv_buf_t buffer = to_buffer(bytes);
+  const int code =
+      uv_write(&r->uv, to, &buffer, 1, request_of<uv_write_t>::on_done<write_name>);
+  submit(std::move(r), code, "uv_write");
+}
+
+}  // namespace
+
+void stream_block::read_start(stream::buffer_callback buffer,
+                              stream::read_callback on_read) {
+  static_cast<void>(owner("stream::read_start"));
+  on_read = callable(std::move(on_read), "stream::read_start");
+  checked(uv_read_start(uv_stream(), on_buffer, stream_block::on_read), "uv_read_start");
+  buffer_ = std::move(buffer);
+  read_ = std::move(on_read);
+  reading_ = true;
+}
+
+void stream_block::read_stop() noexcept {
+  if (open()) uv_read_stop(uv_stream());
+  forget_reader();
+}
+
+void stream_block::forget_reader() noexcept {
+  reading_ = false;
+  const stream::buffer_callback buffer_dies = std::move(buffer_);
+  const stream::read_callback read_dies = std::move(read_);
+}
+
+void stream_block::silence() noexcept {
+  forget_reader();
+  connection_.reset();
+  requesting_block::silence();
+}
+
+void stream_block::on_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
+  auto& self = of<stream_block>(h);
+  std::span<char> room;
+  if (self.buffer_) {
+    taken_out buffer(self.buffer_, self.reading_);
+    self.call("buffer callback", [&] { room = (*buffer)(); });
+  } else {
+    room = read_buffer();
+  }
+  *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+}
+
+// 0 bytes is EAGAIN, not the end. After an error libuv would go on with some kinds.
+void stream_block::on_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer) {
+  auto& self = of<stream_block>(h);
+  if (n == 0 || !self.reading_) return;
+  const auto size = n > 0 ? static_cast<std::size_t>(n) : 0;
+  const std::error_code error = to_error(n < 0 ? static_cast<int>(n) : 0);
+  taken_out read(self.read_, self.reading_);
+  if (error) {
+    uv_read_stop(h);
+    self.forget_reader();
+  }
+  self.call("read callback", [&] { (*read)({buffer->base, size}, error); });
+}
+
+void stream_block::write(std::string bytes, stream::done_callback on_done) {
+  static_cast<void>(owner("stream::write"));
+  auto r = std::make_unique<write_request>(*this, std::move(bytes), std::move(on_done));
+  const std::string_view kept = r->bytes();
+  submit_write(std::move(r), uv_stream(), kept);
+}
+
+void stream_block::write_borrowed(std::string_view bytes, stream::done_callback on_done) {
+  static_cast<void>(owner("stream::write"));
+  submit_write(std::make_unique<request_of<uv_write_t>>(*this, std::move(on_done)),
+               uv_stream(), bytes);
+}
+
+long stream_block::try_write(std::string_view bytes) noexcept {
+  if (!open()) return UV_ECANCELED;
+  const uv_buf_t buffer = to_buffer(bytes);
+  const int n = uv_try_write(uv_stream(), &buffer, 1);
+  return n == UV_EAGAIN ? 0 : n;
+}
+
+void stream_block::shutdown(stream::done_callback on_done) {
+  static_cast<void>(owner("stream::shutdown"));
+  auto r = std::make_unique<request_of<uv_shutdown_t>>(*this, std::move(on_done));
+  const int code =
+      uv_shutdown(&r->uv, uv_stream(), request_of<uv_shutdown_t>::on_done<shutdown_name>);
+  submit(std::move(r), code, "uv_shutdown");
+}
+
+void stream_block::listen(int backlog, stream::done_callback on_connection) {
+  static_cast<void>(owner("stream::listen"));
+  connection_ = callable(std::move(on_connection), "stream::listen");
+  checked(uv_listen(uv_stream(), backlog, stream_block::on_connection), "uv_listen");
+}
+
+void stream_block::on_connection(uv_stream_t* h, int status) {
+  auto& self = of<stream_block>(h);
+  self.call("connection callback", [&] { self.connection_(to_error(status)); });
+}
+
+}  // namespace sheaf::runtime::detail

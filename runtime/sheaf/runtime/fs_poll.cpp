@@ -1,0 +1,65 @@
+#include <sheaf/runtime/detail/handle_block.hpp>
+#include <sheaf/runtime/detail/handle_request.hpp>
+#include <sheaf/runtime/detail/to_status.hpp>
+#include <sheaf/runtime/detail/watched_path.hpp>
+#include <sheaf/runtime/fs_poll.hpp>
+#include <sheaf/runtime/loop.hpp>
+
+namespace sheaf::runtime {
+
+namespace {
+
+class fs_poll_block final : public detail::handle_block {
+ public:
+  fs_poll_block(scheduler& s, fs_poll::callback f)
+      : handle_block(s, "fs_poll"), f_(detail::callable(std::move(f), "fs_poll")) {
+    opened(uv_fs_poll_init(s.uv(), &uv), "uv_fs_poll_init");
+  }
+
+  static void on_change(uv_fs_poll_t* h, int status, const uv_stat_t* before,
+                        const uv_stat_t* now) {
+    auto& self = of<fs_poll_block>(h);
+    self.call("fs_poll callback", [&] {
+      self.f_(detail::to_status(*before), detail::to_status(*now),
+              detail::to_error(status));
+    });
+  }
+
+  uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
+
+  uv_fs_poll_t uv;
+
+ private:
+  void silence() noexcept override { f_.reset(); }
+
+  fs_poll::callback f_;
+};
+
+fs_poll_block& as_fs_poll(detail::handle_block& b) noexcept {
+  return static_cast<fs_poll_block&>(b);
+}
+
+}  // namespace
+
+fs_poll::fs_poll(loop& owner, callback on_change)
+    : handle(new fs_poll_block(owner.core(), std::move(on_change))) {}
+
+void fs_poll::start(const std::string& path, std::chrono::nanoseconds interval) {
+  static_cast<void>(block().owner("fs_poll::start"));
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(interval).count();
+  const std::string operation = "uv_fs_poll_start '" + path + "'";
+  checked(uv_fs_poll_start(&as_fs_poll(block()).uv, fs_poll_block::on_change,
+                           path.c_str(), static_cast<unsigned>(ms > 0 ? ms : 1)),
+          operation.c_str());
+}
+
+void fs_poll::stop() noexcept {
+  if (block().open()) uv_fs_poll_stop(&as_fs_poll(block()).uv);
+}
+
+std::string fs_poll::path() const {
+  static_cast<void>(block().owner("fs_poll::path"));
+  return detail::watched_path(&as_fs_poll(block()).uv, uv_fs_poll_getpath);
+}
+
+}  // namespace sheaf::runtime

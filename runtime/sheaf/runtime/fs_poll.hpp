@@ -1,0 +1,35 @@
+#pragma once
+
+#include <sheaf/runtime/file_status.hpp>
+#include <sheaf/runtime/handle.hpp>
+#include <sheaf/runtime/unique_function.hpp>
+
+#include <chrono>
+#include <string>
+#include <system_error>
+
+namespace sheaf::runtime {
+
+class loop;
+
+/// A uv_fs_poll_t: looks at a file now and then, and tells when it has changed. Works where
+/// fs_event does not, such as on network file systems.
+class fs_poll : public handle {
+ public:
+  /// The status before and now; an error while the file cannot be looked at, told once.
+  using callback = unique_function<void(const file_status& before, const file_status& now,
+                                        std::error_code)>;
+
+  /// Throws invalid_state if the loop is closed.
+  fs_poll(loop& owner, callback on_change);
+
+  /// Looks every `interval`, which is rounded up to milliseconds; the first look only notes.
+  void start(const std::string& path, std::chrono::nanoseconds interval);
+  /// Idempotent. The callback is not called after this returns.
+  void stop() noexcept;
+
+  /// What is watched; empty if nothing is.
+  std::string path() const;
+};
+
+}  // namespace sheaf::runtime

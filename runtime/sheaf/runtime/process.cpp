@@ -1,0 +1,140 @@
+#include <sheaf/runtime/detail/stream_block.hpp>
+#include <sheaf/runtime/loop.hpp>
+#include <sheaf/runtime/pipe.hpp>
+#include <sheaf/runtime/process.hpp>
+
+namespace sheaf::runtime {
+
+child_stdio child_stdio::inherit(runtime::stream& of) {
+  child_stdio s(kind::inherit_stream);
+  s.stream_ = &of;
+  return s;
+}
+
+child_stdio child_stdio::make_pipe(pipe& ours, direction d) {
+  child_stdio s(kind::make_pipe);
+  s.stream_ = &ours;
+  s.way_ = d;
+  return s;
+}
+
+namespace {
+
+/// A vector of C strings, as exec() wants them.
+std::vector<char*> as_argv(const std::vector<std::string>& all, const char* what) {
+  std::vector<char*> raw;
+  raw.reserve(all.size() + 1);
+  for (const std::string& each : all) {
+    if (each.find('\0') != std::string::npos) {
+      throw uv_error(UV_EINVAL, std::string("uv_spawn: a NUL in ") + what);
+    }
+    raw.push_back(const_cast<char*>(each.c_str()));
+  }
+  raw.push_back(nullptr);
+  return raw;
+}
+
+uv_stdio_flags flags_of(child_stdio::direction way) noexcept {
+  int flags = UV_CREATE_PIPE;
+  if (way != child_stdio::direction::child_writes) flags |= UV_READABLE_PIPE;
+  if (way != child_stdio::direction::child_reads) flags |= UV_WRITABLE_PIPE;
+  return static_cast<uv_stdio_flags>(flags);
+}
+
+uv_stdio_container_t container_of(const child_stdio& s) {
+  uv_stdio_container_t c{};
+  switch (s.what()) {
+    case child_stdio::kind::ignore:
+      c.flags = UV_IGNORE;
+      break;
+    case child_stdio::kind::inherit_descriptor:
+      c.flags = UV_INHERIT_FD;
+      c.data.fd = s.descriptor();
+      break;
+    case child_stdio::kind::inherit_stream:
+      c.flags = UV_INHERIT_STREAM;
+      c.data.stream = detail::stream_block::of_stream(*s.of()).uv_stream();
+      break;
+    case child_stdio::kind::make_pipe:
+      c.flags = flags_of(s.way());
+      c.data.stream = detail::stream_block::of_stream(*s.of()).uv_stream();
+      break;
+  }
+  return c;
+}
+
+/// process_options in libuv's form, which points into them.
+class raw_options {
+ public:
+  explicit raw_options(const process_options& o)
+      : arguments_(as_argv(o.arguments(), "an argument")) {
+    raw.file = o.program().c_str();
+    raw.args = arguments_.data();
+    if (o.env()) raw.env = (env_ = as_argv(*o.env(), "the environment")).data();
+    if (!o.cwd().empty()) raw.cwd = o.cwd().c_str();
+    for (const child_stdio& s : o.stdio()) stdio_.push_back(container_of(s));
+    raw.stdio = stdio_.data();
+    raw.stdio_count = static_cast<int>(stdio_.size());
+    unsigned flags = o.detached() ? UV_PROCESS_DETACHED : 0;
+    if (o.uid()) raw.uid = *o.uid(), flags |= UV_PROCESS_SETUID;
+    if (o.gid()) raw.gid = *o.gid(), flags |= UV_PROCESS_SETGID;
+    raw.flags = flags;
+  }
+  uv_process_options_t raw{};
+
+ private:
+  std::vector<char*> arguments_;
+  std::vector<char*> env_;
+  std::vector<uv_stdio_container_t> stdio_;
+};
+
+class process_block final : public detail::handle_block {
+ public:
+  process_block(scheduler& s, const process_options& o, process::exit_callback f)
+      : handle_block(s, "process"), f_(detail::callable(std::move(f), "process")) {
+    raw_options options(o);
+    options.raw.exit_cb = on_exit;
+    spawn_code_ = uv_spawn(s.uv(), &uv, &options.raw);
+    // One that could not be started has a handle all the same, which has to be closed.
+    opened(0, "uv_spawn");
+  }
+  int spawn_code() const noexcept { return spawn_code_; }
+
+  uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
+
+  uv_process_t uv{};
+  bool ended = false;
+
+ private:
+  static void on_exit(uv_process_t* h, std::int64_t status, int signal) {
+    auto& self = of<process_block>(h);
+    self.ended = true;
+    self.call("exit callback", [&] { self.f_({status, signal}); });
+  }
+  void silence() noexcept override { f_.reset(); }
+
+  process::exit_callback f_;
+  int spawn_code_ = 0;
+};
+
+process_block& as_process(detail::handle_block& b) noexcept {
+  return static_cast<process_block&>(b);
+}
+
+}  // namespace
+
+process::process(loop& owner, const process_options& options, exit_callback on_exit)
+    : handle(new process_block(owner.core(), options, std::move(on_exit))) {
+  checked(as_process(block()).spawn_code(),
+          ("uv_spawn '" + options.program() + "'").c_str());
+}
+
+int process::pid() const noexcept { return as_process(block()).uv.pid; }
+
+void process::kill(int signal) {
+  static_cast<void>(block().owner("process::kill"));
+  process_block& b = as_process(block());
+  checked(b.ended ? UV_ESRCH : uv_process_kill(&b.uv, signal), "uv_process_kill");
+}
+
+}  // namespace sheaf::runtime

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <sheaf/runtime/handle.hpp>
+#include <sheaf/runtime/unique_function.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sheaf::runtime {
+
+class loop;
+class pipe;
+class stream;
+
+/// What a child gets as one of its descriptors.
+class child_stdio {
+ public:
+  enum class kind { ignore, inherit_descriptor, inherit_stream, make_pipe };
+  enum class direction { child_reads, child_writes, both };
+
+  /// The null device.
+  static child_stdio ignore() { return child_stdio(kind::ignore); }
+  /// A descriptor of ours, or the one under a stream of ours.
+  static child_stdio inherit(int descriptor) {
+    child_stdio s(kind::inherit_descriptor);
+    s.descriptor_ = descriptor;
+    return s;
+  }
+  static child_stdio inherit(runtime::stream& of);
+  /// A new pipe, whose other end is `ours`: fresh, and kept until the child is made.
+  static child_stdio make_pipe(pipe& ours, direction d);
+
+  kind what() const noexcept { return kind_; }
+  int descriptor() const noexcept { return descriptor_; }
+  runtime::stream* of() const noexcept { return stream_; }
+  direction way() const noexcept { return way_; }
+
+ private:
+  explicit child_stdio(kind k) noexcept : kind_(k) {}
+
+  kind kind_;
+  direction way_ = direction::both;
+  int descriptor_ = -1;
+  runtime::stream* stream_ = nullptr;
+};
+
+/// What to start, and how.
+class process_options {
+ public:
+  /// `arguments` are all of them, the program's own name first; the program is looked up in
+  /// PATH.
+  process_options(std::string program, std::vector<std::string> arguments)
+      : program_(std::move(program)), arguments_(std::move(arguments)) {}
+
+  /// "NAME=value", in place of ours.
+  process_options& env(std::vector<std::string> all) {
+    env_ = std::move(all);
+    return *this;
+  }
+  process_options& cwd(std::string directory) {
+    cwd_ = std::move(directory);
+    return *this;
+  }
+  /// The child's descriptors from 0 on; the null device for what is not given.
+  process_options& stdio(std::vector<child_stdio> all) {
+    stdio_ = std::move(all);
+    return *this;
+  }
+  /// In a session of its own, so that it outlives the terminal.
+  process_options& detached(bool on = true) {
+    detached_ = on;
+    return *this;
+  }
+  process_options& uid(std::uint32_t user) {
+    uid_ = user;
+    return *this;
+  }
+  process_options& gid(std::uint32_t group) {
+    gid_ = group;
+    return *this;
+  }
+
+  const std::string& program() const noexcept { return program_; }
+  const std::vector<std::string>& arguments() const noexcept { return arguments_; }
+  const std::optional<std::vector<std::string>>& env() const noexcept { return env_; }
+  const std::string& cwd() const noexcept { return cwd_; }
+  const std::vector<child_stdio>& stdio() const noexcept { return stdio_; }
+  bool detached() const noexcept { return detached_; }
+  const std::optional<std::uint32_t>& uid() const noexcept { return uid_; }
+  const std::optional<std::uint32_t>& gid() const noexcept { return gid_; }
+
+ private:
+  std::string program_;
+  std::vector<std::string> arguments_;
+  std::optional<std::vector<std::string>> env_;
+  std::string cwd_;
+  std::vector<child_stdio> stdio_;
+  std::optional<std::uint32_t> uid_;
+  std::optional<std::uint32_t> gid_;
+  bool detached_ = false;
+};
+
+/// How a child ended: by itself with `status`, or, if it is not 0, by `signal`.
+struct exit_status {
+  std::int64_t status;
+  int signal;
+};
+
+/// A uv_process_t: a child of this program.
+///
+/// Destroying it leaves the child running, and it becomes a zombie until this program ends:
+/// keep it until on_exit was called, or kill() the child and wait.
+class process : public handle {
+ public:
+  using exit_callback = unique_function<void(exit_status)>;
+
+  /// Starts the child. Throws uv_error (ENOENT, EACCES, ENOMEM, EAGAIN) if that cannot be.
+  process(loop& owner, const process_options& options, exit_callback on_exit);
+
+  int pid() const noexcept;
+  /// Throws uv_error (ESRCH) once the child has ended, so that no stranger with its number
+  /// gets the signal.
+  void kill(int signal);
+};
+
+}  // namespace sheaf::runtime

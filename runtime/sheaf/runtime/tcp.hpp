@@ -1,0 +1,64 @@
+#pragma once
+
+#include <sheaf/runtime/address.hpp>
+#include <sheaf/runtime/stream.hpp>
+
+#include <chrono>
+
+namespace sheaf::runtime {
+
+class loop;
+
+/// How tcp::bind() binds; a set.
+enum class tcp_bind : unsigned {
+  none = 0,
+  ipv6_only = 1,   ///< an IPv6 socket that takes no IPv4
+  reuse_port = 2,  ///< several sockets share the port, and the kernel spreads connections
+};
+constexpr tcp_bind operator|(tcp_bind a, tcp_bind b) noexcept {
+  return tcp_bind{static_cast<unsigned>(a) | static_cast<unsigned>(b)};
+}
+constexpr bool has(tcp_bind all, tcp_bind some) noexcept {
+  return (static_cast<unsigned>(all) & static_cast<unsigned>(some)) != 0;
+}
+
+/// A uv_tcp_t: a TCP socket, connecting, connected or listening.
+class tcp : public stream {
+ public:
+  /// Without a socket until it connects, binds or accepts. Throws invalid_state if the loop
+  /// is closed.
+  explicit tcp(loop& owner);
+
+  /// Takes over a socket of the system's, and closes it with this.
+  void open(int socket);
+
+  /// Takes an address; port 0 picks a free one. EADDRINUSE comes from here or from listen(),
+  /// as libuv has it. Before libuv 1.49 reuse_port is set on the socket by ourselves.
+  void bind(const address& to, tcp_bind how = tcp_bind::none);
+
+  /// Connects, then calls `on_connected`, with the error if there is one.
+  void connect(const address& to, done_callback on_connected);
+
+  /// Sends small writes at once (TCP_NODELAY).
+  void nodelay(bool on);
+  /// Probes a silent connection after `delay`, a second at least.
+  void keepalive(bool on, std::chrono::seconds delay = std::chrono::seconds(60));
+  void simultaneous_accepts(bool on);
+
+  address sockname() const;
+  address peername() const;
+
+  /// Closes with a reset, so that the other side gets ECONNRESET; as a destructor otherwise.
+  /// Throws uv_error (EINVAL) after shutdown(), which a reset would contradict.
+  void close_reset();
+};
+
+/// Two connected stream sockets of the system's: uv_socketpair. For tcp::open(), or to give
+/// one to a child; the caller closes them otherwise.
+struct socket_pair {
+  int first;
+  int second;
+};
+socket_pair make_socket_pair();
+
+}  // namespace sheaf::runtime
