@@ -4,6 +4,7 @@
 #include <sheaf/runtime/detail/watched_path.hpp>
 #include <sheaf/runtime/fs_poll.hpp>
 #include <sheaf/runtime/loop.hpp>
+#include <sheaf/runtime/thread_census.hpp>
 
 namespace sheaf::runtime {
 
@@ -51,6 +52,7 @@ void fs_poll::start(const std::string& path, std::chrono::nanoseconds interval) 
   checked(uv_fs_poll_start(&as_fs_poll(block()).uv, fs_poll_block::on_change,
                            path.c_str(), static_cast<unsigned>(ms > 0 ? ms : 1)),
           operation.c_str());
+  count_libuv_threads();
 }
 
 void fs_poll::stop() noexcept {

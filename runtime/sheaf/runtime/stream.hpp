@@ -25,6 +25,9 @@ std::error_code end_of_file() noexcept;
 /// destroyed drops what it has not sent, and calls nothing.
 class stream : public handle {
  public:
+  stream(stream&&) noexcept = default;
+  stream& operator=(stream&&) noexcept = default;
+
   /// Bytes, valid during the call, or the error that ended the reading.
   using read_callback = unique_function<void(std::string_view bytes, std::error_code)>;
   /// Where the next bytes are to be put; an empty span pauses with UV_ENOBUFS.

@@ -5,6 +5,7 @@
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/request.hpp>
 #include <sheaf/runtime/scheduler.hpp>
+#include <sheaf/runtime/thread_census.hpp>
 
 #include <memory>
 #include <utility>
@@ -32,6 +33,7 @@ class request_block : public handle_link {
                            const char* operation) {
     if (code < 0) self->owner_ = nullptr;
     checked(code, operation);
+    count_libuv_threads();
     self->owner_->retain();
     self->owner_->add(*self);
     return request(self.release());
