@@ -34,6 +34,10 @@ const std::map<std::string, bench::workload> workloads{
 int main(int argc, char** argv) {
   const long n = argc > 2 ? std::atol(argv[2]) : 0;
   const long reps = argc > 3 ? std::atol(argv[3]) : 1;
+  if (argc > 2 && argv[1] == std::string("echo_server")) {
+    sheaf::run(bench::echo_server(n));
+    return 0;
+  }
   if (n < 1 || reps < 1) {
     std::fprintf(stderr, "usage: %s WORKLOAD N [REPS]\n", argv[0]);
     return 2;

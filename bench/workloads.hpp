@@ -40,5 +40,7 @@ sheaf::coro<outcome> post_threadsafe(meter&, long n, long reps);
 
 // queues.cpp
 sheaf::coro<outcome> queue_ping(meter&, long n, long reps);
+// echo.cpp: serves until it is killed, two minutes at most; 0 picks a port, which it prints.
+sheaf::coro<> echo_server(long port);
 
 }  // namespace bench

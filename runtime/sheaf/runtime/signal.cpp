@@ -43,7 +43,7 @@ signal::signal(loop& owner, callback on_signal)
 // which is started again would stop after the first signal (signal.c, UV_SIGNAL_ONE_SHOT).
 void signal::restart(int signum, bool oneshot) {
   signal_block& b = as_signal(block());
-  check(uv_signal_start(&b.uv, signal_block::on_signal, signum), "uv_signal_start");
+  checked(uv_signal_start(&b.uv, signal_block::on_signal, signum), "uv_signal_start");
   b.oneshot = oneshot;
 }
 

@@ -30,7 +30,7 @@ class stream : public handle {
 
   /// Bytes, valid during the call, or the error that ended the reading.
   using read_callback = unique_function<void(std::string_view bytes, std::error_code)>;
-  /// Where the next bytes are to be put; an empty span pauses with UV_ENOBUFS.
+  /// Where the next bytes are to be put; an empty span for the shared buffer.
   using buffer_callback = unique_function<std::span<char>()>;
   using done_callback = unique_function<void(std::error_code)>;
 
@@ -38,7 +38,8 @@ class stream : public handle {
   /// which is end_of_file(). The bytes are in a buffer that all streams of a thread share.
   /// Throws uv_error (EALREADY if it reads already, ENOTCONN).
   void read_start(read_callback on_read);
-  /// The same into a buffer of the caller's, which is asked for just before each read.
+  /// The same into a buffer of the caller's, which is asked for just before each read; into
+  /// the shared one when that is empty.
   void read_start(buffer_callback buffer, read_callback on_read);
   /// Idempotent. The callbacks are not called after this returns, and die.
   void read_stop() noexcept;

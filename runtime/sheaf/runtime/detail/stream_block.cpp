@@ -69,9 +69,8 @@ void stream_block::on_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
   if (self.buffer_) {
     taken_out buffer(self.buffer_, self.reading_);
     self.call("buffer callback", [&] { room = (*buffer)(); });
-  } else {
-    room = read_buffer();
   }
+  if (room.empty()) room = read_buffer();
   *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
 }
 

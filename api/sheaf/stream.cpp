@@ -1,0 +1,41 @@
+#include <sheaf/stream.hpp>
+
+namespace sheaf {
+
+detail::stream_core& stream::core() const {
+  if (!core_) {
+    throw invalid_state("stream: it is connected to nothing, or was moved from");
+  }
+  return *core_;
+}
+
+namespace {
+
+using name = std::optional<std::string>;
+
+struct peer_name {
+  name operator()(const std::monostate&) const { return {}; }
+  name operator()(const runtime::tcp& t) const { return t.peername().to_string(); }
+  name operator()(const runtime::pipe& p) const { return p.peername(); }
+  name operator()(const runtime::tty&) const { return {}; }
+};
+
+struct own_name {
+  name operator()(const std::monostate&) const { return {}; }
+  name operator()(const runtime::tcp& t) const { return t.sockname().to_string(); }
+  name operator()(const runtime::pipe& p) const { return p.sockname(); }
+  name operator()(const runtime::tty&) const { return {}; }
+};
+
+}  // namespace
+
+std::optional<std::string> stream::get_extra_info(std::string_view what) const {
+  detail::stream_core& c = core();
+  if (c.gone()) return {};
+  if (what == "peername") return std::visit(peer_name(), c.raw());
+  if (what == "sockname") return std::visit(own_name(), c.raw());
+  if (what == "socket") return std::to_string(c.handle().fileno());
+  return {};
+}
+
+}  // namespace sheaf
