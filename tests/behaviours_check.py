@@ -47,6 +47,9 @@ GROUPS = {
     "RUN": ("run and runner", 14),
     "THREAD": ("Threads and executors", 13),
     "DEBUG": ("Debug mode and reports", 11),
+    "STREAM": ("Streams and servers", 36),
+    "PROC": ("Subprocesses", 17),
+    "SIGNAL": ("Signals", 7),
 }
 ID = re.compile(r"\b(%s)-(\d+)\b" % "|".join(GROUPS))
 CASE = re.compile(r"\b(?:TEST_CASE|TEMPLATE_TEST_CASE|SECTION)\s*\(((?:[^()\"]|\"(?:[^\"\\]|\\.)*\")*)")
