@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/coro.hpp>
+#include <sheaf/detail/as_coro.hpp>
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/request_mark.hpp>
 #include <sheaf/detail/settled.hpp>
@@ -147,6 +148,11 @@ template <class T>
 [[nodiscard]] detail::future_outcome_request<T, true> as_outcome(task<T>&& t) {
   return as_outcome(static_cast<future<T>&&>(t));
 }
+/// Of wait_for(...), timeout::run(...) and the like.
+template <detail::coro_like A>
+[[nodiscard]] auto as_outcome(A&& what) {
+  return as_outcome(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)));
+}
 
 struct uncancel_t {
   explicit uncancel_t() = default;
@@ -180,6 +186,11 @@ template <class T>
 template <class T>
 [[nodiscard]] auto as_outcome(uncancel_t how, task<T>&& t) {
   return as_outcome(how, static_cast<future<T>&&>(t));
+}
+template <detail::coro_like A>
+[[nodiscard]] auto as_outcome(uncancel_t how, A&& what) {
+  return as_outcome(how,
+                    typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)));
 }
 
 }  // namespace sheaf

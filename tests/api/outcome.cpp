@@ -6,6 +6,7 @@
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/wait_for.hpp>
 
 #include <exception>
 #include <memory>
@@ -186,6 +187,25 @@ TEST_CASE("as_outcome: the exception is the object that was thrown", "[api][outc
   sheaf::loop l(virtual_clock());
   const auto e = boom();
   CHECK(l.run_until_complete(error_of(e)) == e);
+}
+
+namespace {
+
+sheaf::coro<> collect_limited(event_log& log) {
+  log.push_back(text(co_await sheaf::as_outcome(sheaf::wait_for(give_later(1), 1h))));
+  const auto late = co_await sheaf::as_outcome(sheaf::wait_for(sheaf::sleep(1h), 1s));
+  CHECK_THROWS_AS(late.value(), sheaf::timeout_error);
+  log.push_back(text(co_await sheaf::as_outcome(
+      sheaf::uncancel, sheaf::wait_for(give_later(2), 1h))));
+}
+
+}  // namespace
+
+TEST_CASE("as_outcome: of what has a time limit", "[api][outcome]") {
+  event_log log;
+  sheaf::loop l(virtual_clock());
+  l.run_until_complete(collect_limited(log));
+  CHECK(log == event_log{"1", "2"});
 }
 
 TEST_CASE("as_outcome: a cancellation of the awaiting task is swallowed, and seen",

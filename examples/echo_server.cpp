@@ -1,0 +1,74 @@
+// echo_server [PORT]: sends every line back, to any number of clients, until Ctrl-C.
+#include <sheaf/sheaf.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+using namespace std::chrono_literals;
+
+// One connection. What happens to it, or is thrown, is no matter of the others.
+sheaf::coro<> echo(sheaf::stream peer) {
+  std::string complaint;
+  try {
+    for (;;) {
+      const std::string line = co_await peer.readline();
+      if (line.empty() || peer.is_closing()) co_return;  // it ended, or this server does
+      co_await peer.write(line);  // waits while the peer takes too little
+    }
+  } catch (const sheaf::limit_overrun&) {
+    complaint = "a line has up to 65536 bytes\n";
+  } catch (const sheaf::uv_error&) {
+    co_return;  // the peer is gone
+  }
+  co_await peer.write(complaint);
+}
+
+// Takes no more clients, sends those there are what is theirs, and gives them 5 seconds.
+sheaf::coro<> shut_down(sheaf::server& server) {
+  server.close();
+  server.close_clients();
+  const auto in_time = co_await sheaf::as_outcome(wait_for(server.wait_closed(), 5s));
+  if (!in_time) server.abort_clients();
+}
+
+sheaf::coro<> serve(std::uint16_t port) {
+  sheaf::event stop;
+  for (const int signum : {SIGINT, SIGTERM}) {
+    sheaf::loop::current().add_signal_handler(signum, [&stop] { stop.set(); });
+  }
+  sheaf::server server = co_await sheaf::start_server(echo, "127.0.0.1", port);
+  std::cout << "LISTENING " << server.port() << std::endl;
+  co_await stop.wait();
+  co_await shut_down(server);
+}
+
+// A port from the command line; 0 is any that is free.
+bool parse_port(std::string_view text, std::uint16_t& port) {
+  const auto end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, port);
+  return error == std::errc() && rest == end;
+}
+
+int main(int argc, char** argv) {
+  const std::string_view first = argc > 1 ? argv[1] : "0";
+  std::uint16_t port = 0;
+  const bool wants_help = first == "--help";
+  if (argc > 2 || wants_help || !parse_port(first, port)) {
+    (wants_help ? std::cout : std::cerr)
+        << "usage: echo_server [PORT]\n\n"
+           "Sends every line back that comes to 127.0.0.1:PORT. Port 0, the default, is\n"
+           "one that is free; it is printed. SIGINT and SIGTERM end it.\n";
+    return wants_help ? 0 : 2;
+  }
+  try {
+    sheaf::run(serve(port));
+  } catch (const std::exception& error) {
+    std::cerr << "echo_server: " << error.what() << '\n';
+    return 1;
+  }
+}
