@@ -32,6 +32,9 @@ struct own_name {
 std::optional<std::string> stream::get_extra_info(std::string_view what) const {
   detail::stream_core& c = core();
   if (c.gone()) return {};
+  if (c.filter()) {
+    if (name answer = c.filter()->info(what)) return answer;
+  }
   if (what == "peername") return std::visit(peer_name(), c.raw());
   if (what == "sockname") return std::visit(own_name(), c.raw());
   if (what == "socket") return std::to_string(c.handle().fileno());

@@ -94,7 +94,14 @@ void stream_core::require_no_reader() const {
 }
 
 void stream_core::throw_error() const {
-  if (error_) throw uv_error(error_.value(), failed_operation_);
+  if (error_) std::rethrow_exception(failure());
+}
+
+std::exception_ptr stream_core::failure() const {
+  if (filter_) {
+    if (std::exception_ptr e = filter_->failure()) return e;
+  }
+  return std::make_exception_ptr(uv_error(error_.value(), failed_operation_));
 }
 
 void stream_core::fail(std::error_code error, const char* operation) noexcept {
@@ -110,11 +117,14 @@ void stream_core::fail(std::error_code error, const char* operation) noexcept {
 
 void stream_core::start_reading() noexcept {
   if (reading_ || ended()) return;
+  if (filter_) {
+    filter_->resume();
+    if (!wants_more() || ended()) return;
+  }
   try {
-    handle().read_start([this] { return room(); },
-                        [this](std::string_view bytes, std::error_code e) {
-                          on_read(bytes, e);
-                        });
+    handle().read_start(
+        [this] { return filter_ ? std::span<char>() : room(); },
+        [this](std::string_view bytes, std::error_code e) { on_read(bytes, e); });
     reading_ = true;
   } catch (const uv_error& e) {
     fail(e.code(), "read");
@@ -131,22 +141,30 @@ std::span<char> stream_core::room() noexcept {
 }
 
 void stream_core::on_read(std::string_view bytes, std::error_code error) noexcept {
-  if (error == runtime::end_of_file()) {
-    reading_ = false;
-    eof_ = true;
-    return wake_reader();
+  if (error) reading_ = false;
+  if (filter_) {
+    const stream_ref keep = stream_ref::share(this);
+    return filter_->on_read(bytes, error);
   }
-  if (error) {
-    reading_ = false;
-    return fail(error, "read");
-  }
+  if (error == runtime::end_of_file()) return deliver_end();
+  if (error) return fail(error, "read");
+  deliver(bytes);
+}
+
+void stream_core::deliver_end() noexcept {
+  eof_ = true;
+  stop_reading();
+  wake_reader();
+}
+
+void stream_core::deliver(std::string_view bytes) noexcept {
   if (reader_ && bytes.data() == reader_->room().data() && !bytes.empty()) {
     reader_->took(bytes.size());
     return wake_reader();
   }
   buffer_.append(bytes);
   if (reader_ && reader_->satisfied()) wake_reader();
-  if (!reader_ && buffer_.size() > 2 * limit_) stop_reading();
+  if (!wants_more()) stop_reading();
 }
 
 void stream_core::wake_reader() noexcept {
@@ -167,6 +185,12 @@ void stream_core::require_writable() const {
 
 void stream_core::write(std::string_view bytes) {
   require_writable();
+  if (!filter_) return send(bytes);
+  filter_->write(bytes);
+  throw_error();
+}
+
+void stream_core::send(std::string_view bytes) {
   if (handle().write_queue_size() == 0) {
     std::error_code error;
     bytes.remove_prefix(handle().try_write(bytes, error));
@@ -177,6 +201,7 @@ void stream_core::write(std::string_view bytes) {
 
 void stream_core::write(std::string bytes) {
   require_writable();
+  if (filter_) return filter_->write(bytes), throw_error();
   std::size_t sent = 0;
   if (handle().write_queue_size() == 0) {
     std::error_code error;
@@ -190,15 +215,24 @@ void stream_core::write(std::string bytes) {
 
 void stream_core::queue(std::string rest) {
   handle().write(std::move(rest), [this](std::error_code e) { on_written(e); });
-  if (handle().write_queue_size() > high_) paused_ = true;
+  note_queued();
 }
 
 void stream_core::on_written(std::error_code error) noexcept {
   if (error) return fail(error, "write");
-  if (paused_ && handle().write_queue_size() <= low_) {
-    paused_ = false;
-    wake_writers();
-  }
+  note_queued();
+}
+
+std::size_t stream_core::queued() const noexcept {
+  return handle().write_queue_size() + (filter_ ? filter_->pending() : 0);
+}
+
+void stream_core::note_queued() noexcept {
+  const std::size_t n = queued();
+  if (n > high_) paused_ = true;
+  if (!paused_ || n > low_) return;
+  paused_ = false;
+  wake_writers();
 }
 
 void stream_core::wake_writers() noexcept {
@@ -217,18 +251,13 @@ void stream_core::set_write_buffer_limits(std::size_t high, std::size_t low) {
   }
   high_ = high;
   low_ = low;
-  if (gone()) return;
-  const std::size_t queued = handle().write_queue_size();
-  if (queued > high_) paused_ = true;
-  if (paused_ && queued <= low_) {
-    paused_ = false;
-    wake_writers();
-  }
+  if (!gone()) note_queued();
 }
 
 void stream_core::write_eof() {
   if (closing_ || std::exchange(write_eof_, true)) return;
   throw_error();
+  if (filter_) return filter_->write_eof();
   handle().shutdown([this](std::error_code e) {
     // A peer that has gone has taken its side down already.
     if (e && e != std::errc::not_connected) fail(e, "write_eof");
@@ -242,10 +271,15 @@ void stream_core::close() noexcept {
   if (std::exchange(closing_, true)) return;
   stop_reading();
   wake_reader();
+  if (filter_ && !error_ && filter_->close()) return;
+  close_handle();
+}
+
+void stream_core::close_handle() noexcept {
+  if (gone()) return;
   if (error_ || handle().write_queue_size() == 0) return finish_close();
-  handle().write({}, [keep = stream_ref::share(this)](std::error_code) {
-    keep->finish_close();
-  });
+  handle().write(
+      {}, [keep = stream_ref::share(this)](std::error_code) { keep->finish_close(); });
 }
 
 void stream_core::abort() noexcept {
@@ -269,8 +303,7 @@ void stream_core::finish_close() noexcept {
 void stream_core::settle_closed() noexcept {
   if (!closed_) return;
   if (error_) {
-    closed_->set_exception(
-        std::make_exception_ptr(uv_error(error_.value(), failed_operation_)));
+    closed_->set_exception(failure());
   } else {
     closed_->set_value();
   }

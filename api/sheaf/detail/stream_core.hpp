@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/detail/stream_buffer.hpp>
+#include <sheaf/detail/stream_filter.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
 #include <sheaf/promise.hpp>
@@ -12,6 +13,8 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -161,18 +164,39 @@ class stream_core : public runtime::pooled {
   future<> closed();
   void on_closed(runtime::unique_function<void()> f) { on_closed_ = std::move(f); }
 
+  // ---- a filter between this and the handle ----
+  /// Null: bytes go as they are.
+  stream_filter* filter() const noexcept { return filter_.get(); }
+  /// Once, while nobody reads; what has come and was not read is the filter's.
+  void set_filter(std::unique_ptr<stream_filter> f) noexcept { filter_ = std::move(f); }
+
+  // For a filter:
+  /// Whether it is to give out more; else start_reading() resumes it later.
+  bool wants_more() const noexcept { return reader_ || buffer_.size() <= 2 * limit_; }
+  /// Where the reader wants the next bytes; an empty span for deliver() from elsewhere.
+  std::span<char> room() noexcept;
+  void deliver(std::string_view plain) noexcept;
+  void deliver_end() noexcept;
+  /// To the handle: what goes at once, and the rest queued.
+  void send(std::string_view bytes);
+  void fail(std::error_code error, const char* operation) noexcept;
+  void start_reading() noexcept;
+  void stop_reading() noexcept;
+  void wake_reader() noexcept;
+  /// Whether writers are to wait, after what is queued has changed.
+  void note_queued() noexcept;
+  /// Closes the handle when all that was sent has gone.
+  void close_handle() noexcept;
+
  private:
   friend class read_wait;
   friend class drain_wait;
   ~stream_core();
 
-  void start_reading() noexcept;
-  void stop_reading() noexcept;
-  std::span<char> room() noexcept;
   void on_read(std::string_view bytes, std::error_code error) noexcept;
   void on_written(std::error_code error) noexcept;
-  void fail(std::error_code error, const char* operation) noexcept;
-  void wake_reader() noexcept;
+  std::size_t queued() const noexcept;
+  std::exception_ptr failure() const;
   void wake_writers() noexcept;
   void require_writable() const;
   void queue(std::string rest);
@@ -183,7 +207,7 @@ class stream_core : public runtime::pooled {
   bool reading_ = false;
   bool eof_ = false;
   bool write_eof_ = false;
-  bool paused_ = false;   // writers: above the high water mark
+  bool paused_ = false;  // writers: above the high water mark
   bool closing_ = false;
   std::uint64_t id_;
   runtime::intrusive_ptr<loop_core> loop_;
@@ -195,6 +219,7 @@ class stream_core : public runtime::pooled {
   std::size_t low_ = 16'384;
   read_wait* reader_ = nullptr;
   drain_wait* writers_ = nullptr;  // the first, of those who wait to go on
+  std::unique_ptr<stream_filter> filter_;
   std::error_code error_;
   const char* failed_operation_ = "";
   std::optional<promise<>> closed_;
