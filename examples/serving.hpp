@@ -1,0 +1,89 @@
+// What the servers here share: their arguments, and an end without a loss.
+#pragma once
+
+#include <sheaf/sheaf.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <functional>
+#include <iostream>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace serving {
+
+/// A number from the command line, whole and in range.
+template <class Number>
+bool parse(std::string_view text, Number& number) {
+  const auto end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && rest == end;
+}
+
+/// Runs `main` and gives the status of the program.
+inline int run(const char* program, sheaf::coro<> main) {
+  try {
+    sheaf::run(std::move(main));
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << program << ": " << error.what() << '\n';
+    return 1;
+  }
+}
+
+/// The connections that wait for a request: who shuts down closes them at once, and lets the
+/// others answer first.
+class lounge {
+ public:
+  /// While it lives, `guest` waits.
+  class seat {
+   public:
+    seat(lounge& l, sheaf::stream& guest) : lounge_(l), guest_(guest) {
+      lounge_.waiting_.insert(&guest);
+    }
+    seat(const seat&) = delete;
+    seat& operator=(const seat&) = delete;
+    ~seat() { lounge_.waiting_.erase(&guest_); }
+
+   private:
+    lounge& lounge_;
+    sheaf::stream& guest_;
+  };
+
+  bool is_closing() const noexcept { return closing_; }
+  void close() {
+    closing_ = true;
+    for (sheaf::stream* const each : waiting_) each->close();
+  }
+
+ private:
+  bool closing_ = false;
+  std::set<sheaf::stream*> waiting_;
+};
+
+/// Returns after SIGINT or SIGTERM.
+inline sheaf::coro<> told_to_stop() {
+  sheaf::event stop;
+  for (const int signum : {SIGINT, SIGTERM}) {
+    sheaf::loop::current().add_signal_handler(signum, [&stop] { stop.set(); });
+  }
+  co_await stop.wait();
+  for (const int signum : {SIGINT, SIGTERM}) {
+    sheaf::loop::current().remove_signal_handler(signum);
+  }
+}
+
+/// Takes no more clients, and lets those there have their answers, for as long as `patience`.
+inline sheaf::coro<> shut_down(sheaf::server& server, lounge& guests,
+                               std::chrono::milliseconds patience) {
+  server.close();
+  guests.close();
+  const auto in_time =
+      co_await sheaf::as_outcome(wait_for(server.wait_closed(), patience));
+  if (!in_time) server.abort_clients();
+}
+
+}  // namespace serving
