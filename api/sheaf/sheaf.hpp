@@ -36,6 +36,9 @@
 #include <sheaf/sleep.hpp>
 #include <sheaf/stream.hpp>
 #include <sheaf/stream_errors.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/tls_context.hpp>
+#endif
 #include <sheaf/task.hpp>
 #include <sheaf/task_group.hpp>
 #include <sheaf/thread_pool_executor.hpp>

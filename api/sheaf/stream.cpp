@@ -1,4 +1,7 @@
 #include <sheaf/stream.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/detail/start_tls.hpp>
+#endif
 
 namespace sheaf {
 
@@ -40,5 +43,12 @@ std::optional<std::string> stream::get_extra_info(std::string_view what) const {
   if (what == "socket") return std::to_string(c.handle().fileno());
   return {};
 }
+
+#ifndef SHEAF_NO_TLS
+coro<> stream::start_tls(tls_context context, tls_options options) {
+  return detail::start_tls(detail::stream_ref::share(&core()), std::move(context),
+                           std::move(options));
+}
+#endif
 
 }  // namespace sheaf

@@ -3,6 +3,10 @@
 #include <sheaf/detail/stream_reads.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/stream_errors.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/coro.hpp>
+#include <sheaf/tls_context.hpp>
+#endif
 
 #include <cstddef>
 #include <optional>
@@ -88,6 +92,17 @@ class [[nodiscard]] stream {
     core().set_write_buffer_limits(high, low);
   }
 
+#ifndef SHEAF_NO_TLS
+  /// Goes over to TLS, and ends when the handshake has: asyncio's start_tls(). A client says
+  /// whose certificate it expects: tls_options().server_hostname(name).
+  ///
+  /// What was read ahead is the handshake's, so that nothing sent in the clear is taken for
+  /// what came over TLS; what is written meanwhile goes out after it. Throws tls_error,
+  /// invalid_state if it is over TLS already or another task reads. Cancellation is terminal:
+  /// a stream whose handshake did not end is closed, as it is by an error.
+  [[nodiscard]] coro<> start_tls(tls_context context, tls_options options = {});
+#endif
+
   /// Ends the sending side after what is queued; reading goes on. Idempotent.
   void write_eof() { core().write_eof(); }
   /// Closes, after what was written has gone. Idempotent.
@@ -103,7 +118,9 @@ class [[nodiscard]] stream {
   future<> wait_closed() { return core().closed(); }
 
   /// asyncio's "peername", "sockname" and "socket" (the descriptor); nothing for what there
-  /// is not.
+  /// is not. Over TLS also "tls_version", "cipher", "alpn", "peercert" (PEM),
+  /// "peercert_subject", "server_hostname" (that a client asked for) and "ssl_object" (the
+  /// address of OpenSSL's SSL).
   std::optional<std::string> get_extra_info(std::string_view what) const;
 
   /// For the library.

@@ -121,6 +121,10 @@ void stream_core::start_reading() noexcept {
     filter_->resume();
     if (!wants_more() || ended()) return;
   }
+  read_on();
+}
+
+void stream_core::read_on() noexcept {
   try {
     handle().read_start(
         [this] { return filter_ ? std::span<char>() : room(); },
@@ -295,6 +299,7 @@ void stream_core::finish_close() noexcept {
   const stream_ref keep = stream_ref::share(this);  // the last may be a callback's
   handle_ = nullptr;
   raw_.emplace<std::monostate>();
+  if (filter_) filter_->closed();
   wake_writers();
   settle_closed();
   if (auto f = std::move(on_closed_)) f();

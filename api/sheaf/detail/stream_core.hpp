@@ -181,8 +181,12 @@ class stream_core : public runtime::pooled {
   void send(std::string_view bytes);
   void fail(std::error_code error, const char* operation) noexcept;
   void start_reading() noexcept;
+  /// Reads from the handle, also after close(): for the peer's answer to it.
+  void read_on() noexcept;
   void stop_reading() noexcept;
   void wake_reader() noexcept;
+  /// Bytes written and not yet with the system.
+  std::size_t queued() const noexcept;
   /// Whether writers are to wait, after what is queued has changed.
   void note_queued() noexcept;
   /// Closes the handle when all that was sent has gone.
@@ -195,7 +199,6 @@ class stream_core : public runtime::pooled {
 
   void on_read(std::string_view bytes, std::error_code error) noexcept;
   void on_written(std::error_code error) noexcept;
-  std::size_t queued() const noexcept;
   std::exception_ptr failure() const;
   void wake_writers() noexcept;
   void require_writable() const;

@@ -32,6 +32,8 @@ class stream_filter {
 
   /// Says that this side ends, and closes the handle later; false: close it now.
   virtual bool close() noexcept = 0;
+  /// The handle is gone.
+  virtual void closed() noexcept = 0;
 
   /// Why it failed the stream; null if it was not the filter that did.
   virtual std::exception_ptr failure() const noexcept = 0;

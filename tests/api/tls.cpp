@@ -1,0 +1,46 @@
+#include "support/catch.hpp"
+#include "support/children.hpp"
+#include "support/tls_pair.hpp"
+
+#include <sheaf/gather.hpp>
+#include <sheaf/run.hpp>
+
+#include <string>
+
+using namespace sheaf;
+using namespace std::chrono_literals;
+using test::client_context;
+using test::plain_pair;
+using test::server_context;
+using test::stream_pair;
+using test::to_localhost;
+
+namespace {
+
+coro<stream_pair> tls_pair(tls_context client, tls_context server) {
+  stream_pair p = plain_pair();
+  co_await gather(p.client.start_tls(client, to_localhost()), p.server.start_tls(server));
+  co_return p;
+}
+
+}  // namespace
+
+TEST_CASE("tls: bytes go both ways, and end cleanly", "[api][tls]") {
+  run([]() -> coro<> {
+    stream_pair p = co_await tls_pair(client_context(), server_context());
+    co_await p.client.write("hello\nworld");
+    p.client.write_eof();
+    const std::string line = co_await p.server.readline();
+    CHECK(line == "hello\n");
+    const std::string rest = co_await p.server.read();
+    CHECK(rest == "world");
+    co_await p.server.write("and back");
+    p.server.close();
+    const std::string back = co_await p.client.read();
+    CHECK(back == "and back");
+    CHECK(p.client.at_eof());
+    p.client.close();
+    co_await p.client.wait_closed();
+    co_await p.server.wait_closed();
+  }());
+}
