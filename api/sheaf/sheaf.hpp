@@ -36,6 +36,16 @@
 #include <sheaf/sleep.hpp>
 #include <sheaf/stream.hpp>
 #include <sheaf/stream_errors.hpp>
+#include <sheaf/task.hpp>
+#include <sheaf/task_group.hpp>
+#include <sheaf/thread_pool_executor.hpp>
+#include <sheaf/timeout.hpp>
+#include <sheaf/tls_context.hpp>
+#include <sheaf/to_thread.hpp>
+#include <sheaf/trace.hpp>
+#include <sheaf/wait.hpp>
+#include <sheaf/wait_for.hpp>
+#include <sheaf/wrap_future.hpp>
 #ifndef SHEAF_NO_TLS
 #include <sheaf/tls_context.hpp>
 #endif
