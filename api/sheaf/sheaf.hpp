@@ -5,6 +5,7 @@
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/barrier.hpp>
 #include <sheaf/condition.hpp>
+#include <sheaf/connect_error.hpp>
 #include <sheaf/context_var.hpp>
 #include <sheaf/coro.hpp>
 #include <sheaf/event.hpp>
@@ -21,6 +22,7 @@
 #include <sheaf/mutex.hpp>
 #include <sheaf/open_connection.hpp>
 #include <sheaf/outcome.hpp>
+#include <sheaf/port_number.hpp>
 #include <sheaf/promise.hpp>
 #include <sheaf/queue.hpp>
 #include <sheaf/quorum.hpp>
@@ -32,7 +34,9 @@
 #include <sheaf/scoped_task.hpp>
 #include <sheaf/semaphore.hpp>
 #include <sheaf/server.hpp>
+#include <sheaf/server_options.hpp>
 #include <sheaf/shield.hpp>
+#include <sheaf/shutdown_report.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/stream.hpp>
 #include <sheaf/stream_errors.hpp>

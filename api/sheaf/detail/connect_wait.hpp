@@ -4,7 +4,6 @@
 #include <sheaf/detail/task_state.hpp>
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/loop.hpp>
-#include <sheaf/runtime/unique_function.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -15,14 +14,17 @@
 
 namespace sheaf::detail {
 
-/// Connects a handle, tcp or pipe; stands in the awaiting frame. Cancelled, it closes it.
-template <class Handle, class Target>
+/// Connects a handle, tcp or pipe; stands in the awaiting frame.
+///
+/// `Connect` is called with a fresh handle and a callback, and begins. `target` must outlive
+/// this. Cancelled, it closes the handle: nothing of it is left.
+template <class Handle, class Connect>
 class connect_wait final : public suspension {
  public:
   using awaits_in_task = void;
 
-  connect_wait(const Target& to, std::string name)
-      : to_(to), name_("connect to " + std::move(name)) {}
+  connect_wait(const std::string& target, Connect connect)
+      : target_(target), connect_(std::move(connect)) {}
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
@@ -31,7 +33,8 @@ class connect_wait final : public suspension {
   }
   Handle await_resume() {
     task_->throw_if_interrupted();
-    if (error_) throw uv_error(error_.value(), name_);
+    if (refused_) std::rethrow_exception(refused_);
+    if (error_) throw uv_error(error_.value(), "connect to " + target_);
     return std::move(*handle_);
   }
 
@@ -50,23 +53,27 @@ class connect_wait final : public suspension {
     task_ = &t;
     try {
       handle_.emplace(*t.loop().facade());
-      handle_->connect(to_, [this](std::error_code e) {
+      connect_(*handle_, [this](std::error_code e) {
         error_ = e;
         task_->wake();
       });
     } catch (const uv_error& e) {
       error_ = e.code();
       return false;
+    } catch (...) {
+      refused_ = std::current_exception();
+      return false;
     }
     t.suspended_on(*this);
     return true;
   }
 
-  const Target& to_;
-  std::string name_;
+  const std::string& target_;
+  Connect connect_;
   task_state* task_ = nullptr;
   std::optional<Handle> handle_;
   std::error_code error_;
+  std::exception_ptr refused_;
 };
 
 }  // namespace sheaf::detail

@@ -32,6 +32,17 @@ std::source_location future_state::awaited_at() const noexcept {
   return {};
 }
 
+std::string future_state::watchers_name() const {
+  const watcher* w = watchers_;
+  if (!w) return {};
+  do {
+    std::string name = w->who->task_name();
+    if (!name.empty()) return name;
+    w = w->next;
+  } while (w != watchers_);
+  return {};
+}
+
 watcher* future_state::find_callback(std::uint64_t id) noexcept {
   watcher* w = watchers_;
   if (!w || id == 0) return nullptr;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <source_location>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -134,6 +135,9 @@ class future_state : public observer, public runtime::pooled {
 
   /// Where it is awaited: of the first watcher that knows; line() is 0 if none does.
   std::source_location awaited_at() const noexcept;
+
+  /// What the first watcher that has a name for it calls it; empty if none has.
+  std::string watchers_name() const;
 
   /// Finds the callback with that id among those registered; null if there is none.
   watcher* find_callback(std::uint64_t id) noexcept;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <source_location>
+#include <string>
 
 namespace sheaf::detail {
 
@@ -31,6 +32,9 @@ class observer : public runtime::ready_node {
 
   /// The co_await that waits for the future, for dumps; line() is 0 if it is not known.
   virtual std::source_location awaits_at() const noexcept { return {}; }
+
+  /// What the task that it watches goes by, if it was given no name; empty for "Task-7".
+  virtual std::string task_name() const { return {}; }
 
   /// Of a done callback, unique in its loop; 0 for all else.
   virtual std::uint64_t callback_id() const noexcept { return 0; }

@@ -12,6 +12,8 @@ std::string task_state::given_name() const {
 
 std::string task_state::name() const {
   if (flags_.has(task_flag::named)) return loop().name_of(id_);
+  std::string by_watcher = watchers_name();
+  if (!by_watcher.empty()) return by_watcher;
   return std::string("Task-").append(std::to_string(id_));
 }
 
