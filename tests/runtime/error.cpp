@@ -25,6 +25,24 @@ TEST_CASE("error: a uv_error tells operation, name and text", "[runtime][error]"
   CHECK(std::string(uv_category().name()) == "uv");
 }
 
+static_assert(std::is_nothrow_copy_constructible_v<uv_error>);
+
+TEST_CASE("error: a uv_error tells the path, where there is one", "[runtime][error]") {
+  const uv_error with(UV_ENOENT, "fs::open", "a.txt");
+  CHECK(std::string(with.what()) ==
+        "fs::open 'a.txt': ENOENT: no such file or directory");
+  const uv_error copy = with;
+  CHECK(copy.operation() == "fs::open");
+  CHECK(copy.path() == "a.txt");
+  CHECK(copy.name() == "ENOENT");
+  const uv_error without(UV_EBADF, "fs::fsync");
+  CHECK(without.operation() == "fs::fsync");
+  CHECK(without.path().empty());
+  const uv_error cut(UV_EINVAL, "fs::open", std::string_view("a\0b", 3));
+  CHECK(std::string(cut.what()) == "fs::open 'a': EINVAL: invalid argument");
+  CHECK(cut.path() == std::string_view("a\0b", 3));
+}
+
 TEST_CASE("error: libuv's codes equal the system's", "[runtime][error]") {
   const auto code = [](int uv) { return std::error_code(uv, uv_category()); };
   CHECK(code(UV_ECONNREFUSED) == std::errc::connection_refused);

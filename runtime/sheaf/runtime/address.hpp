@@ -11,7 +11,11 @@ struct sockaddr;
 
 namespace sheaf::runtime {
 
-/// The address of a socket, IPv4 or IPv6, as the system has it: a value.
+/// Which kind of address; `any` where there is none yet.
+enum class address_family { any, ipv4, ipv6 };
+
+/// The address of a socket, IPv4 or IPv6, as the system has it (sockaddr_in, sockaddr_in6): a
+/// value, of 32 bytes.
 class address {
  public:
   /// 0.0.0.0, port 0.

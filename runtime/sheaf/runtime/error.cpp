@@ -22,9 +22,13 @@ class category final : public std::error_category {
   }
 };
 
-std::string describe(int code, const std::string& operation) {
+std::string name_of(int code) {
   char name[32];
-  return operation + ": " + uv_err_name_r(code, name, sizeof name);
+  return uv_err_name_r(code, name, sizeof name);
+}
+
+std::string quoted(std::string_view path) {
+  return " '" + std::string(path.substr(0, path.find('\0'))) + "'";
 }
 
 }  // namespace
@@ -35,12 +39,25 @@ const std::error_category& uv_category() noexcept {
 }
 
 uv_error::uv_error(int code, const std::string& operation)
-    : std::system_error(code, uv_category(), describe(code, operation)) {}
+    : std::system_error(code, uv_category(), operation + ": " + name_of(code)),
+      facts_(std::make_shared<const facts>(facts{operation, {}})) {}
+
+uv_error::uv_error(int code, const std::string& operation, std::string_view path)
+    : std::system_error(code, uv_category(),
+                        operation + quoted(path) + ": " + name_of(code)),
+      facts_(std::make_shared<const facts>(facts{operation, std::string(path)})) {}
+
+std::string uv_error::name() const { return name_of(code().value()); }
 
 namespace runtime {
 
 int checked(int code, const char* operation) {
   if (code < 0) throw uv_error(code, operation);
+  return code;
+}
+
+int checked(int code, const char* operation, std::string_view path) {
+  if (code < 0) throw uv_error(code, operation, path);
   return code;
 }
 

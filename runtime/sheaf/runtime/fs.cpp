@@ -1,8 +1,11 @@
+#include <sheaf/runtime/detail/buffer.hpp>
 #include <sheaf/runtime/detail/handle_request.hpp>
 #include <sheaf/runtime/detail/request_block.hpp>
 #include <sheaf/runtime/detail/to_status.hpp>
 #include <sheaf/runtime/fs.hpp>
 #include <sheaf/runtime/loop.hpp>
+
+#include <unistd.h>
 
 namespace sheaf::runtime::fs {
 
@@ -15,7 +18,8 @@ static_assert(static_cast<int>(entry_kind::block) == UV_DIRENT_BLOCK);
 namespace {
 
 /// A file request: Take calls the callback with what it finds in the answer, and Keep is
-/// what must stay until there is one.
+/// what must stay until there is one. Take::settle, if there is one, is called first, also if
+/// nobody wants the answer; Take::undo in place of Take then.
 template <class Callback, class Take, class Keep>
 class fs_block final : public detail::request_block {
  public:
@@ -35,6 +39,10 @@ class fs_block final : public detail::request_block {
     auto& self = of<fs_block>(r);
     const ssize_t n = r->result;
     const std::error_code error = detail::to_error(n < 0 ? static_cast<int>(n) : 0);
+    if constexpr (requires { Take::settle(*r, self.kept); }) Take::settle(*r, self.kept);
+    if constexpr (requires { Take::undo(*r); }) {
+      if (self.silenced() && !error) Take::undo(*r);
+    }
     self.finish(self.what_, [&] { self.take_(self.f_, *r, error, self.kept); });
   }
 
@@ -67,8 +75,13 @@ constexpr auto take_done = [](done_callback& f, uv_fs_t&, std::error_code e, aut
 constexpr auto take_size = [](size_callback& f, uv_fs_t& r, std::error_code e, auto&) {
   f(e ? 0 : static_cast<std::size_t>(r.result), e);
 };
-constexpr auto take_descriptor = [](open_callback& f, uv_fs_t& r, std::error_code e,
-                                    auto&) { f(e ? -1 : static_cast<int>(r.result), e); };
+// Nobody else knows of the descriptor.
+struct take_descriptor {
+  void operator()(open_callback& f, uv_fs_t& r, std::error_code e, nothing&) const {
+    f(e ? -1 : static_cast<int>(r.result), e);
+  }
+  static void undo(uv_fs_t& r) noexcept { ::close(static_cast<int>(r.result)); }
+};
 constexpr auto take_status = [](status_callback& f, uv_fs_t& r, std::error_code e,
                                 auto&) {
   f(e ? file_status() : detail::to_status(r.statbuf), e);
@@ -81,12 +94,8 @@ constexpr auto take_path = [](path_callback& f, uv_fs_t& r, std::error_code e, a
 };
 
 std::string as_path(std::string_view path, const char* operation) {
-  std::string text(path);
-  if (text.find('\0') != std::string::npos) {
-    throw uv_error(UV_EINVAL,
-                   std::string(operation) + " '" + text.c_str() + "': a NUL in the path");
-  }
-  return text;
+  if (path.find('\0') != path.npos) throw uv_error(UV_EINVAL, operation, path);
+  return std::string(path);
 }
 
 /// What has a path, some numbers, and an answer.
@@ -116,10 +125,6 @@ request with_two_paths(loop& l, const char* what, std::string_view from,
   return with_path(l, what, from, std::move(f), take_done, call, second.c_str(), args...);
 }
 
-uv_buf_t to_buffer(std::span<char> room) noexcept {
-  return uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
-}
-
 double seconds(time_point t) noexcept {
   return std::chrono::duration<double>(t.time_since_epoch()).count();
 }
@@ -127,8 +132,8 @@ double seconds(time_point t) noexcept {
 }  // namespace
 
 request open(loop& l, std::string_view path, int flags, int mode, open_callback f) {
-  return with_path(l, "fs::open", path, std::move(f), take_descriptor, uv_fs_open, flags,
-                   mode);
+  return with_path(l, "fs::open", path, std::move(f), take_descriptor(), uv_fs_open,
+                   flags, mode);
 }
 
 request close(loop& l, int descriptor, done_callback f) {
@@ -145,14 +150,14 @@ request read(loop& l, int descriptor, std::size_t size, std::int64_t offset,
   };
   return start(l, "fs::read", std::move(f), take, std::string(size, '\0'),
                [&](uv_loop_t* uv, uv_fs_t* r, std::string& bytes, uv_fs_cb done) {
-                 const uv_buf_t buffer = to_buffer(bytes);
+                 const uv_buf_t buffer = detail::to_buffer(bytes);
                  return uv_fs_read(uv, r, descriptor, &buffer, 1, offset, done);
                });
 }
 
 request read_into(loop& l, int descriptor, std::span<char> room, std::int64_t offset,
                   size_callback f) {
-  const uv_buf_t buffer = to_buffer(room);
+  const uv_buf_t buffer = detail::to_buffer({room.data(), room.size()});
   return with_descriptor(l, "fs::read_into", descriptor, std::move(f), take_size,
                          uv_fs_read, &buffer, 1u, offset);
 }
@@ -161,9 +166,16 @@ request write(loop& l, int descriptor, std::string bytes, std::int64_t offset,
               size_callback f) {
   return start(l, "fs::write", std::move(f), take_size, std::move(bytes),
                [&](uv_loop_t* uv, uv_fs_t* r, std::string& kept, uv_fs_cb done) {
-                 const uv_buf_t buffer = to_buffer(kept);
+                 const uv_buf_t buffer = detail::to_buffer(kept);
                  return uv_fs_write(uv, r, descriptor, &buffer, 1, offset, done);
                });
+}
+
+request write_borrowed(loop& l, int descriptor, std::string_view bytes,
+                       std::int64_t offset, size_callback f) {
+  const uv_buf_t buffer = detail::to_buffer(bytes);
+  return with_descriptor(l, "fs::write", descriptor, std::move(f), take_size, uv_fs_write,
+                         &buffer, 1u, offset);
 }
 
 request sendfile(loop& l, int to, int from, std::int64_t offset, std::size_t size,
@@ -282,12 +294,25 @@ request rmdir(loop& l, std::string_view path, done_callback f) {
 request mkdtemp(loop& l, std::string_view pattern, path_callback f) {
   return with_path(l, "fs::mkdtemp", pattern, std::move(f), take_path, uv_fs_mkdtemp);
 }
+
+namespace {
+
+struct take_temporary {
+  void operator()(temporary_callback& f, uv_fs_t& r, std::error_code e, nothing&) const {
+    if (e) return f({}, e);
+    f({static_cast<int>(r.result), r.path}, e);
+  }
+  static void undo(uv_fs_t& r) noexcept {
+    ::close(static_cast<int>(r.result));
+    ::unlink(r.path);
+  }
+};
+
+}  // namespace
+
 request mkstemp(loop& l, std::string_view pattern, temporary_callback f) {
-  const auto take = [](temporary_callback& to, uv_fs_t& r, std::error_code e, auto&) {
-    if (e) return to({}, e);
-    to({static_cast<int>(r.result), r.path}, e);
-  };
-  return with_path(l, "fs::mkstemp", pattern, std::move(f), take, uv_fs_mkstemp);
+  return with_path(l, "fs::mkstemp", pattern, std::move(f), take_temporary(),
+                   uv_fs_mkstemp);
 }
 
 request scandir(loop& l, std::string_view path, entries_callback f) {
@@ -310,15 +335,22 @@ void close_directory(uv_dir_t* d) noexcept {
   uv_fs_req_cleanup(&r);
 }
 
+struct take_directory {
+  void operator()(directory_callback& f, uv_fs_t& r, std::error_code e, nothing&) const {
+    if (e) return f({}, e);
+    auto* const open = static_cast<uv_dir_t*>(std::exchange(r.ptr, nullptr));
+    open->dirents = nullptr;  // libuv leaves it as it was
+    f(directory(std::shared_ptr<uv_dir_t>(open, close_directory)), e);
+  }
+  static void undo(uv_fs_t& r) noexcept {
+    close_directory(static_cast<uv_dir_t*>(std::exchange(r.ptr, nullptr)));
+  }
+};
+
 }  // namespace
 
 request opendir(loop& l, std::string_view path, directory_callback f) {
-  const auto take = [](directory_callback& to, uv_fs_t& r, std::error_code e, auto&) {
-    if (e) return to({}, e);
-    auto* const open = static_cast<uv_dir_t*>(std::exchange(r.ptr, nullptr));
-    to(directory(std::shared_ptr<uv_dir_t>(open, close_directory)), e);
-  };
-  return with_path(l, "fs::opendir", path, std::move(f), take, uv_fs_opendir);
+  return with_path(l, "fs::opendir", path, std::move(f), take_directory(), uv_fs_opendir);
 }
 
 namespace {
@@ -327,22 +359,34 @@ namespace {
 struct reading {
   directory from;
   std::vector<uv_dirent_t> room;
+  std::vector<entry> found;
+};
+
+struct take_entries {
+  // libuv frees the names through the directory, which the next readdir() may have by the time
+  // the request goes: so they are copied and freed before anybody is called.
+  static void settle(uv_fs_t& r, reading& k) {
+    for (ssize_t i = 0; i < r.result; ++i) {
+      const uv_dirent_t& each = k.room[static_cast<std::size_t>(i)];
+      k.found.push_back({each.name, static_cast<entry_kind>(each.type)});
+    }
+    uv_fs_req_cleanup(&r);
+    k.from.raw()->dirents = nullptr;  // read by nobody
+    k.from = {};
+  }
+  void operator()(entries_callback& f, uv_fs_t&, std::error_code e, reading& k) const {
+    f(std::move(k.found), e);
+  }
 };
 
 }  // namespace
 
 request readdir(loop& l, const directory& d, std::size_t most, entries_callback f) {
   if (!d || most == 0) throw uv_error(UV_EINVAL, "fs::readdir");
-  const auto take = [](entries_callback& to, uv_fs_t& r, std::error_code e, reading& k) {
-    std::vector<entry> all;
-    for (ssize_t i = 0; i < r.result; ++i) {
-      const uv_dirent_t& each = k.room[static_cast<std::size_t>(i)];
-      all.push_back({each.name, static_cast<entry_kind>(each.type)});
-    }
-    to(std::move(all), e);
-  };
-  return start(l, "fs::readdir", std::move(f), take,
-               reading{d, std::vector<uv_dirent_t>(most)},
+  // libuv has one place in the directory for where to read to.
+  if (d.raw()->dirents) throw uv_error(UV_EBUSY, "fs::readdir");
+  return start(l, "fs::readdir", std::move(f), take_entries(),
+               reading{d, std::vector<uv_dirent_t>(most), {}},
                [](uv_loop_t* uv, uv_fs_t* r, reading& k, uv_fs_cb done) {
                  uv_dir_t* const dir = k.from.raw().get();
                  dir->dirents = k.room.data();

@@ -23,10 +23,14 @@ class loop;
 /// libuv's operations on files, each by a thread of libuv's pool.
 ///
 /// Each gives the request, whose callback is called once with the result or the error; what
-/// libuv refuses at once, such as a path with a NUL in it, is thrown as uv_error. A request
-/// that is destroyed calls nothing, but one that a thread has begun with still happens.
-/// Paths and bytes are copied, unless a function says that it borrows them. Offsets are
-/// bytes from the start of the file; `current` is where the descriptor stands.
+/// libuv refuses at once is thrown as uv_error (EINVAL for a path with a NUL in it), and then
+/// nothing is called. Paths and bytes are copied, unless a function says that it borrows them.
+/// Offsets are bytes from the start of the file; `current` is where the descriptor stands.
+///
+/// Cancellation: a request that is destroyed calls nothing, but one that a thread has begun
+/// with still happens. What open(), mkstemp() and opendir() then made is closed, and the file
+/// of mkstemp() removed. Order: none between requests under way; wait for one before the next.
+/// Cost: a block, and a thread of libuv's pool for as long as the system takes.
 namespace fs {
 
 using done_callback = unique_function<void(std::error_code)>;
@@ -52,7 +56,11 @@ request read_into(loop& l, int descriptor, std::span<char> room, std::int64_t of
 /// Gives how many of the bytes were written: as with write(2), perhaps not all.
 request write(loop& l, int descriptor, std::string bytes, std::int64_t offset,
               size_callback f);
-/// Copies from one descriptor to another inside the kernel, where that can be.
+/// The same of bytes that must stay as read_into()'s room.
+request write_borrowed(loop& l, int descriptor, std::string_view bytes,
+                       std::int64_t offset, size_callback f);
+/// Copies from one descriptor to another inside the kernel, where that can be; perhaps less
+/// than `size`.
 request sendfile(loop& l, int to, int from, std::int64_t offset, std::size_t size,
                  size_callback f);
 
@@ -88,6 +96,7 @@ request fchown(loop& l, int descriptor, std::uint32_t user, std::uint32_t group,
 request lchown(loop& l, std::string_view path, std::uint32_t user, std::uint32_t group,
                done_callback f);
 
+/// To the microsecond: libuv takes seconds as a double.
 using time_point = file_status::time_point;
 request utime(loop& l, std::string_view path, time_point accessed, time_point modified,
               done_callback f);
@@ -133,7 +142,8 @@ using entries_callback = unique_function<void(std::vector<entry>, std::error_cod
 /// All entries of a directory but "." and "..", sorted by name.
 request scandir(loop& l, std::string_view path, entries_callback f);
 
-/// An open directory, read piece by piece; closed when the last copy and request has gone.
+/// An open directory, read piece by piece: uv_dir_t. Closed when the last copy, and the request
+/// that reads from it, has gone. Belongs to one loop.
 class directory {
  public:
   directory() = default;
@@ -146,7 +156,8 @@ class directory {
 };
 using directory_callback = unique_function<void(directory, std::error_code)>;
 request opendir(loop& l, std::string_view path, directory_callback f);
-/// Up to `most` further entries, none at the end. One at a time for each directory.
+/// Up to `most` further entries, none at the end. One at a time for each directory: throws
+/// uv_error (EBUSY) while another is under way, EINVAL for none at all.
 request readdir(loop& l, const directory& d, std::size_t most, entries_callback f);
 
 }  // namespace fs

@@ -42,11 +42,13 @@ fs_event::fs_event(loop& owner, callback on_change)
     : handle(new fs_event_block(owner.core(), std::move(on_change))) {}
 
 void fs_event::start(const std::string& path) {
+  constexpr const char* operation = "uv_fs_event_start";
   static_cast<void>(block().owner("fs_event::start"));
-  const std::string operation = "uv_fs_event_start '" + path + "'";
-  checked(uv_fs_event_start(&as_fs_event(block()).uv, fs_event_block::on_change,
-                            path.c_str(), 0),
-          operation.c_str());
+  detail::require_no_nul(path, operation);
+  uv_fs_event_t& uv = as_fs_event(block()).uv;
+  uv_fs_event_stop(&uv);  // libuv refuses one that is started
+  checked(uv_fs_event_start(&uv, fs_event_block::on_change, path.c_str(), 0), operation,
+          path);
 }
 
 void fs_event::stop() noexcept {
@@ -55,7 +57,8 @@ void fs_event::stop() noexcept {
 
 std::string fs_event::path() const {
   static_cast<void>(block().owner("fs_event::path"));
-  return detail::watched_path(&as_fs_event(block()).uv, uv_fs_event_getpath);
+  return detail::watched_path(&as_fs_event(block()).uv, uv_fs_event_getpath,
+                              "uv_fs_event_getpath");
 }
 
 }  // namespace sheaf::runtime

@@ -6,6 +6,9 @@
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/thread_census.hpp>
 
+#include <algorithm>
+#include <limits>
+
 namespace sheaf::runtime {
 
 namespace {
@@ -40,18 +43,25 @@ fs_poll_block& as_fs_poll(detail::handle_block& b) noexcept {
   return static_cast<fs_poll_block&>(b);
 }
 
+unsigned to_ms(std::chrono::nanoseconds interval) noexcept {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(interval).count();
+  constexpr long most = std::numeric_limits<unsigned>::max();
+  return static_cast<unsigned>(std::clamp<long>(ms, 1, most));
+}
+
 }  // namespace
 
 fs_poll::fs_poll(loop& owner, callback on_change)
     : handle(new fs_poll_block(owner.core(), std::move(on_change))) {}
 
 void fs_poll::start(const std::string& path, std::chrono::nanoseconds interval) {
+  constexpr const char* operation = "uv_fs_poll_start";
   static_cast<void>(block().owner("fs_poll::start"));
-  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(interval).count();
-  const std::string operation = "uv_fs_poll_start '" + path + "'";
-  checked(uv_fs_poll_start(&as_fs_poll(block()).uv, fs_poll_block::on_change,
-                           path.c_str(), static_cast<unsigned>(ms > 0 ? ms : 1)),
-          operation.c_str());
+  detail::require_no_nul(path, operation);
+  uv_fs_poll_t& uv = as_fs_poll(block()).uv;
+  uv_fs_poll_stop(&uv);  // libuv would go on with the path before, and say nothing
+  checked(uv_fs_poll_start(&uv, fs_poll_block::on_change, path.c_str(), to_ms(interval)),
+          operation, path);
   count_libuv_threads();
 }
 
@@ -61,7 +71,8 @@ void fs_poll::stop() noexcept {
 
 std::string fs_poll::path() const {
   static_cast<void>(block().owner("fs_poll::path"));
-  return detail::watched_path(&as_fs_poll(block()).uv, uv_fs_poll_getpath);
+  return detail::watched_path(&as_fs_poll(block()).uv, uv_fs_poll_getpath,
+                              "uv_fs_poll_getpath");
 }
 
 }  // namespace sheaf::runtime

@@ -23,7 +23,10 @@ class fs_poll : public handle {
   /// Throws invalid_state if the loop is closed.
   fs_poll(loop& owner, callback on_change);
 
-  /// Looks every `interval`, which is rounded up to milliseconds; the first look only notes.
+  /// Looks at `path` every `interval`, which is rounded up to milliseconds, in place of what it
+  /// watched; the first look only notes. That there is no such file is told to the callback.
+  /// Throws uv_error (EINVAL) for a NUL in the path. Cost: a stat() of a thread of libuv's pool,
+  /// each time.
   void start(const std::string& path, std::chrono::nanoseconds interval);
   /// Idempotent. The callback is not called after this returns.
   void stop() noexcept;

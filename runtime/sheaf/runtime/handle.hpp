@@ -44,6 +44,7 @@ class handle {
   detail::handle_block& block() const noexcept { return *block_; }
 
  private:
+  friend class detail::handle_block;
   std::unique_ptr<detail::handle_block, detail::block_deleter> block_;
 };
 

@@ -32,8 +32,8 @@ constexpr bool has(poll_events all, poll_events some) noexcept {
 /// A uv_poll_t: tells when a descriptor can be read or written, again in each turn while it
 /// can. For descriptors of foreign libraries; loop::add_reader() is the plainer form.
 ///
-/// Borrows the descriptor: stop or destroy it before you close that. There is one for each
-/// descriptor at most, and none beside a stream of libuv.
+/// Borrows the descriptor, which becomes non-blocking: stop or destroy it before you close
+/// that. There is one for each descriptor at most, and none beside a stream of libuv.
 class poll : public handle {
  public:
   using callback = unique_function<void(poll_events, std::error_code)>;

@@ -20,15 +20,19 @@ child_stdio child_stdio::make_pipe(pipe& ours, direction d) {
 
 namespace {
 
+const char* c_string(const std::string& text, const char* what) {
+  if (text.find('\0') != std::string::npos) {
+    throw uv_error(UV_EINVAL, std::string("uv_spawn: a NUL in ") + what, text);
+  }
+  return text.c_str();
+}
+
 /// A vector of C strings, as exec() wants them.
 std::vector<char*> as_argv(const std::vector<std::string>& all, const char* what) {
   std::vector<char*> raw;
   raw.reserve(all.size() + 1);
   for (const std::string& each : all) {
-    if (each.find('\0') != std::string::npos) {
-      throw uv_error(UV_EINVAL, std::string("uv_spawn: a NUL in ") + what);
-    }
-    raw.push_back(const_cast<char*>(each.c_str()));
+    raw.push_back(const_cast<char*>(c_string(each, what)));
   }
   raw.push_back(nullptr);
   return raw;
@@ -68,10 +72,13 @@ class raw_options {
  public:
   explicit raw_options(const process_options& o)
       : arguments_(as_argv(o.arguments(), "an argument")) {
-    raw.file = o.program().c_str();
+    raw.file = c_string(o.program(), "the program");
+    if (o.arguments().empty()) {
+      arguments_.insert(arguments_.begin(), const_cast<char*>(raw.file));
+    }
     raw.args = arguments_.data();
     if (o.env()) raw.env = (env_ = as_argv(*o.env(), "the environment")).data();
-    if (!o.cwd().empty()) raw.cwd = o.cwd().c_str();
+    if (!o.cwd().empty()) raw.cwd = c_string(o.cwd(), "the directory");
     for (const child_stdio& s : o.stdio()) stdio_.push_back(container_of(s));
     raw.stdio = stdio_.data();
     raw.stdio_count = static_cast<int>(stdio_.size());
@@ -125,16 +132,17 @@ process_block& as_process(detail::handle_block& b) noexcept {
 
 process::process(loop& owner, const process_options& options, exit_callback on_exit)
     : handle(new process_block(owner.core(), options, std::move(on_exit))) {
-  checked(as_process(block()).spawn_code(),
-          ("uv_spawn '" + options.program() + "'").c_str());
+  checked(as_process(block()).spawn_code(), "uv_spawn", options.program());
 }
 
-int process::pid() const noexcept { return as_process(block()).uv.pid; }
+int process::pid() const noexcept { return uv_process_get_pid(&as_process(block()).uv); }
 
 void process::kill(int signal) {
   static_cast<void>(block().owner("process::kill"));
   process_block& b = as_process(block());
   checked(b.ended ? UV_ESRCH : uv_process_kill(&b.uv, signal), "uv_process_kill");
 }
+
+void kill(int pid, int signal) { checked(uv_kill(pid, signal), "uv_kill"); }
 
 }  // namespace sheaf::runtime

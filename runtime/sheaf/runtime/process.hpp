@@ -15,7 +15,8 @@ class loop;
 class pipe;
 class stream;
 
-/// What a child gets as one of its descriptors.
+/// What a child gets as one of its descriptors: uv_stdio_container_t. Borrows the stream that
+/// it names, until the child is made.
 class child_stdio {
  public:
   enum class kind { ignore, inherit_descriptor, inherit_stream, make_pipe };
@@ -47,11 +48,11 @@ class child_stdio {
   runtime::stream* stream_ = nullptr;
 };
 
-/// What to start, and how.
+/// What to start, and how: uv_process_options_t. Owns its texts.
 class process_options {
  public:
-  /// `arguments` are all of them, the program's own name first; the program is looked up in
-  /// PATH.
+  /// `arguments` are all of them, the program's own name first (which is what it gets if there
+  /// are none); the program is looked up in PATH.
   process_options(std::string program, std::vector<std::string> arguments)
       : program_(std::move(program)), arguments_(std::move(arguments)) {}
 
@@ -74,6 +75,8 @@ class process_options {
     detached_ = on;
     return *this;
   }
+  /// As this user, and without further groups. Throws uv_error (EPERM) where that is not
+  /// allowed, from the constructor of the process.
   process_options& uid(std::uint32_t user) {
     uid_ = user;
     return *this;
@@ -112,18 +115,26 @@ struct exit_status {
 /// A uv_process_t: a child of this program.
 ///
 /// Destroying it leaves the child running, and it becomes a zombie until this program ends:
-/// keep it until on_exit was called, or kill() the child and wait.
+/// keep it until on_exit was called, or kill() the child and wait. libuv waits for the children
+/// it knows, and for no other; a child's end comes with SIGCHLD, which must not be blocked.
 class process : public handle {
  public:
   using exit_callback = unique_function<void(exit_status)>;
 
-  /// Starts the child. Throws uv_error (ENOENT, EACCES, ENOMEM, EAGAIN) if that cannot be.
+  /// Starts the child. Throws uv_error, with the program as its path, if that cannot be:
+  /// ENOENT (no such program, or no such cwd), EACCES, EPERM, EAGAIN, EINVAL for a NUL in a
+  /// text. Nothing is called then, and no child is left. Cost: it waits for the child to call
+  /// exec().
   process(loop& owner, const process_options& options, exit_callback on_exit);
 
+  /// Also after the child has ended, and after the loop has closed.
   int pid() const noexcept;
   /// Throws uv_error (ESRCH) once the child has ended, so that no stranger with its number
   /// gets the signal.
   void kill(int signal);
 };
+
+/// Sends a signal to any process, as kill(2): uv_kill. Throws uv_error: ESRCH, EPERM, EINVAL.
+void kill(int pid, int signal);
 
 }  // namespace sheaf::runtime

@@ -17,7 +17,9 @@ addrinfo to_raw(const address_hints& h) noexcept {
                   : h.which() == address_hints::family::ipv6 ? AF_INET6
                                                              : AF_UNSPEC;
   raw.ai_socktype = h.datagrams() ? SOCK_DGRAM : SOCK_STREAM;
-  raw.ai_flags = (h.passive() ? AI_PASSIVE : 0) | (h.numeric_host() ? AI_NUMERICHOST : 0);
+  raw.ai_flags = (h.passive() ? AI_PASSIVE : 0) |
+                 (h.numeric_host() ? AI_NUMERICHOST : 0) |
+                 (h.configured() ? AI_ADDRCONFIG : 0);
   return raw;
 }
 
@@ -76,9 +78,19 @@ class name_block final : public resolver_block<uv_getnameinfo_t, name_callback> 
 
 std::string no_nul(std::string_view text, const char* what) {
   if (text.find('\0') != std::string_view::npos) {
-    throw uv_error(UV_EINVAL, std::string(what) + ": a NUL in the name");
+    throw uv_error(UV_EINVAL, what, text);
   }
   return std::string(text);
+}
+
+int to_raw(name_flags how) noexcept {
+  int flags = 0;
+  if (has(how, name_flags::numeric_host)) flags |= NI_NUMERICHOST;
+  if (has(how, name_flags::numeric_service)) flags |= NI_NUMERICSERV;
+  if (has(how, name_flags::name_required)) flags |= NI_NAMEREQD;
+  if (has(how, name_flags::datagrams)) flags |= NI_DGRAM;
+  if (has(how, name_flags::local_name)) flags |= NI_NOFQDN;
+  return flags;
 }
 
 }  // namespace
@@ -93,13 +105,19 @@ request getaddrinfo(loop& l, std::string_view host, std::string_view service,
   const int code = uv_getaddrinfo(l.uv(), &b->uv, address_block::on_done,
                                   node.empty() ? nullptr : node.c_str(),
                                   port.empty() ? nullptr : port.c_str(), &raw);
+  if (code < 0) throw uv_error(code, what, host);
   return address_block::submitted(std::move(b), code, what);
 }
 
 request getnameinfo(loop& l, const address& of, name_callback f) {
+  return getnameinfo(l, of, name_flags::none, std::move(f));
+}
+
+request getnameinfo(loop& l, const address& of, name_flags how, name_callback f) {
   constexpr const char* what = "uv_getnameinfo";
   auto b = std::make_unique<name_block>(l.core(), what, std::move(f));
-  const int code = uv_getnameinfo(l.uv(), &b->uv, name_block::on_done, of.raw(), 0);
+  const int code =
+      uv_getnameinfo(l.uv(), &b->uv, name_block::on_done, of.raw(), to_raw(how));
   return name_block::submitted(std::move(b), code, what);
 }
 

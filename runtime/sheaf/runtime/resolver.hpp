@@ -16,7 +16,7 @@ class loop;
 /// What getaddrinfo() looks for.
 class address_hints {
  public:
-  enum class family { any, ipv4, ipv6 };
+  using family = address_family;
 
   address_hints& only(family f) {
     family_ = f;
@@ -38,22 +38,33 @@ class address_hints {
     return *this;
   }
 
+  /// Only kinds of addresses that this machine has itself (AI_ADDRCONFIG).
+  address_hints& configured(bool on = true) {
+    configured_ = on;
+    return *this;
+  }
+
   family which() const noexcept { return family_; }
   bool datagrams() const noexcept { return datagrams_; }
   bool passive() const noexcept { return passive_; }
   bool numeric_host() const noexcept { return numeric_; }
+  bool configured() const noexcept { return configured_; }
 
  private:
   family family_ = family::any;
   bool datagrams_ = false;
   bool passive_ = false;
   bool numeric_ = false;
+  bool configured_ = false;
 };
 
 using addresses_callback = unique_function<void(std::vector<address>, std::error_code)>;
 
 /// The addresses of a host and a service (a name or a number), each at most once, in the
-/// system's order. Either may be empty, not both. One of libuv's threads asks.
+/// system's order. Either may be empty, not both (EINVAL, thrown, with the host as its path).
+/// Errors are UV_EAI_NONAME and its kin. A request that is destroyed, or cancelled before a
+/// thread began with it, changes nothing; one that a thread has begun with cannot be stopped.
+/// Cost: a thread of libuv's pool for as long as the system asks around.
 request getaddrinfo(loop& l, std::string_view host, std::string_view service,
                     const address_hints& hints, addresses_callback f);
 
@@ -63,7 +74,24 @@ struct host_name {
 };
 using name_callback = unique_function<void(host_name, std::error_code)>;
 
-/// The name that goes with an address; the address in text if it has none.
+/// How getnameinfo() answers; a set.
+enum class name_flags : unsigned {
+  none = 0,
+  numeric_host = 1,     ///< the address in text; nobody is asked
+  numeric_service = 2,  ///< the port in text
+  name_required = 4,    ///< an error (UV_EAI_NONAME) where there is no name
+  datagrams = 8,        ///< the service of UDP
+  local_name = 16,      ///< without the domain, for hosts of this one
+};
+constexpr name_flags operator|(name_flags a, name_flags b) noexcept {
+  return name_flags{static_cast<unsigned>(a) | static_cast<unsigned>(b)};
+}
+constexpr bool has(name_flags all, name_flags some) noexcept {
+  return (static_cast<unsigned>(all) & static_cast<unsigned>(some)) != 0;
+}
+
+/// The name that goes with an address; the address in text if it has none. As getaddrinfo().
 request getnameinfo(loop& l, const address& of, name_callback f);
+request getnameinfo(loop& l, const address& of, name_flags how, name_callback f);
 
 }  // namespace sheaf::runtime

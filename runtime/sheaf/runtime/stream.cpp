@@ -1,18 +1,8 @@
+#include <sheaf/runtime/detail/socket_options.hpp>
 #include <sheaf/runtime/detail/stream_block.hpp>
 #include <sheaf/runtime/stream.hpp>
 
 namespace sheaf::runtime {
-
-namespace {
-
-int buffer_size(detail::stream_block& b, int (*f)(uv_handle_t*, int*), int bytes,
-                const char* operation) {
-  static_cast<void>(b.owner(operation));
-  checked(f(b.raw(), &bytes), operation);
-  return bytes;
-}
-
-}  // namespace
 
 std::error_code end_of_file() noexcept { return {UV_EOF, uv_category()}; }
 
@@ -60,11 +50,18 @@ void stream::listen(int backlog, done_callback on_connection) {
   block().listen(backlog, std::move(on_connection));
 }
 
-void stream::accept(stream& client) {
-  static_cast<void>(block().owner("stream::accept"));
-  static_cast<void>(client.block().owner("stream::accept"));
-  checked(uv_accept(block().uv_stream(), client.block().uv_stream()), "uv_accept");
+void stream::accept(handle& client) {
+  detail::handle_block& to = detail::handle_block::of_handle(client);
+  // libuv has an assert for it.
+  if (&block().owner("stream::accept") != &to.owner("stream::accept")) {
+    throw invalid_state(
+        "stream::accept: the client belongs to another loop; make it on this one");
+  }
+  checked(uv_accept(block().uv_stream(), reinterpret_cast<uv_stream_t*>(to.raw())),
+          "uv_accept");
 }
+
+void stream::accept(stream& client) { accept(static_cast<handle&>(client)); }
 
 bool stream::readable() const noexcept {
   return block().open() && uv_is_readable(block().uv_stream()) != 0;
@@ -83,24 +80,19 @@ void stream::set_blocking(bool on) {
   checked(uv_stream_set_blocking(block().uv_stream(), on), "uv_stream_set_blocking");
 }
 
-int stream::fileno() const {
-  static_cast<void>(block().owner("stream::fileno"));
-  uv_os_fd_t fd = -1;
-  checked(uv_fileno(block().raw(), &fd), "uv_fileno");
-  return fd;
-}
+int stream::fileno() const { return detail::fileno(block()); }
 
 int stream::send_buffer_size() const {
-  return buffer_size(block(), uv_send_buffer_size, 0, "uv_send_buffer_size");
+  return detail::buffer_size(block(), uv_send_buffer_size, "uv_send_buffer_size");
 }
 void stream::set_send_buffer_size(int bytes) {
-  buffer_size(block(), uv_send_buffer_size, bytes, "uv_send_buffer_size");
+  detail::set_buffer_size(block(), uv_send_buffer_size, bytes, "uv_send_buffer_size");
 }
 int stream::recv_buffer_size() const {
-  return buffer_size(block(), uv_recv_buffer_size, 0, "uv_recv_buffer_size");
+  return detail::buffer_size(block(), uv_recv_buffer_size, "uv_recv_buffer_size");
 }
 void stream::set_recv_buffer_size(int bytes) {
-  buffer_size(block(), uv_recv_buffer_size, bytes, "uv_recv_buffer_size");
+  detail::set_buffer_size(block(), uv_recv_buffer_size, bytes, "uv_recv_buffer_size");
 }
 
 }  // namespace sheaf::runtime

@@ -54,21 +54,24 @@ class stream : public handle {
   std::size_t try_write(std::string_view bytes);
   std::size_t try_write(std::string_view bytes, std::error_code& error) noexcept;
 
-  /// Ends the sending side after what is queued. Once only; ENOTCONN before a connection.
+  /// Ends the sending side after what is queued, so that the other side reads its end. Throws
+  /// uv_error (ENOTCONN) before there is a connection, and the second time.
   void shutdown(done_callback on_done = nullptr);
 
   /// Takes connections from now on: `on_connection` is called for each, to accept() it. One
-  /// that is not accepted holds back those after it.
+  /// that is not accepted holds back those after it. A later call replaces both arguments, also
+  /// from inside the callback.
   void listen(int backlog, done_callback on_connection);
-  /// Gives the connection that on_connection announced to `client`, which is fresh and of
-  /// the same kind. Throws uv_error (EAGAIN when there is none).
+  /// Gives the connection that on_connection announced to `client`, which is fresh, of the
+  /// same loop and the same kind. Throws uv_error: EAGAIN when there is none, EBUSY if the
+  /// client has a descriptor; invalid_state if it is of another loop.
   void accept(stream& client);
 
   bool readable() const noexcept;
   bool writable() const noexcept;
   /// Bytes queued and not yet sent.
   std::size_t write_queue_size() const noexcept;
-  /// For a terminal or pipe that must block: libuv's uv_stream_set_blocking.
+  /// For a terminal or pipe whose writes must block: uv_stream_set_blocking.
   void set_blocking(bool on);
   /// The descriptor; throws uv_error (EBADF) if there is none yet.
   int fileno() const;
@@ -82,6 +85,8 @@ class stream : public handle {
  protected:
   explicit stream(detail::stream_block* fresh) noexcept;
   ~stream() = default;
+
+  void accept(handle& client);
 
   detail::stream_block& block() const noexcept;
 

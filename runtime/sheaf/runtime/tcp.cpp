@@ -1,9 +1,11 @@
+#include <sheaf/runtime/detail/socket_options.hpp>
 #include <sheaf/runtime/detail/stream_block.hpp>
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/tcp.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -16,8 +18,8 @@ constexpr char connect_name[] = "connect callback";
 
 class tcp_block final : public detail::stream_block {
  public:
-  explicit tcp_block(scheduler& s) : stream_block(s, "tcp") {
-    opened(uv_tcp_init(s.uv(), &uv), "uv_tcp_init");
+  tcp_block(scheduler& s, unsigned family) : stream_block(s, "tcp") {
+    opened(uv_tcp_init_ex(s.uv(), &uv, family), "uv_tcp_init");
   }
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
 
@@ -30,31 +32,44 @@ tcp_block& as_tcp(detail::stream_block& b, const char* what) {
   return static_cast<tcp_block&>(b);
 }
 
-using get_name = int(const uv_tcp_t*, sockaddr*, int*);
-
-address name_of(tcp_block& b, get_name* f, const char* operation) {
-  sockaddr_storage raw{};
-  int size = sizeof raw;
-  checked(f(&b.uv, reinterpret_cast<sockaddr*>(&raw), &size), operation);
-  return address::from(reinterpret_cast<sockaddr*>(&raw));
+#if UV_VERSION_HEX >= ((1 << 16) | (49 << 8))
+constexpr unsigned reuse_port_flag = UV_TCP_REUSEPORT;
+int prepare_reuse_port(uv_tcp_t*, const address&) { return 0; }
+#else
+constexpr unsigned reuse_port_flag = 0;
+int prepare_reuse_port(uv_tcp_t* h, const address& to) {
+  return detail::open_reusing_port(h, SOCK_STREAM, uv_tcp_open, to);
 }
+#endif
 
-// The socket has to be there before it is bound, to be told.
-void set_reuse_port(tcp_block& b, const address& to) {
-  const int family = to.is_ipv6() ? AF_INET6 : AF_INET;
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) throw uv_error(uv_translate_sys_error(errno), "socket");
-  const int on = 1;
-  const int code = ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0
-                       ? uv_translate_sys_error(errno)
-                       : uv_tcp_open(&b.uv, fd);
-  if (code < 0) ::close(fd);
-  checked(code, "reuse_port");
+#if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
+int set_keepalive(tcp_block& b, unsigned delay, unsigned interval, unsigned count) {
+  return uv_tcp_keepalive_ex(&b.uv, 1, delay, interval, count);
+}
+#else
+int set_keepalive(tcp_block& b, unsigned delay, unsigned interval, unsigned count) {
+  const int fd = detail::fileno(b);
+  const int code = uv_tcp_keepalive(&b.uv, 1, delay);
+  if (code < 0) return code;
+  const auto set = [fd](int option, unsigned value) {
+    return ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+  };
+  return set(TCP_KEEPINTVL, interval) != 0 || set(TCP_KEEPCNT, count) != 0
+             ? uv_translate_sys_error(errno)
+             : 0;
+}
+#endif
+
+unsigned seconds_of(std::chrono::seconds s) {
+  if (s.count() < 1 || s.count() > 32'767) throw uv_error(UV_EINVAL, "tcp::keepalive");
+  return static_cast<unsigned>(s.count());
 }
 
 }  // namespace
 
-tcp::tcp(loop& owner) : stream(new tcp_block(owner.core())) {}
+tcp::tcp(loop& owner) : tcp(owner, address_family::any) {}
+tcp::tcp(loop& owner, address_family family)
+    : stream(new tcp_block(owner.core(), detail::af_of(family))) {}
 
 void tcp::open(int socket) {
   checked(uv_tcp_open(&as_tcp(block(), "tcp::open").uv, socket), "uv_tcp_open");
@@ -62,9 +77,12 @@ void tcp::open(int socket) {
 
 void tcp::bind(const address& to, tcp_bind how) {
   tcp_block& b = as_tcp(block(), "tcp::bind");
-  if (has(how, tcp_bind::reuse_port)) set_reuse_port(b, to);
-  const unsigned flags = has(how, tcp_bind::ipv6_only) ? UV_TCP_IPV6ONLY : 0;
-  checked(uv_tcp_bind(&b.uv, to.raw(), flags), "uv_tcp_bind");
+  unsigned flags = has(how, tcp_bind::ipv6_only) ? UV_TCP_IPV6ONLY : 0;
+  if (has(how, tcp_bind::reuse_port)) {
+    checked(prepare_reuse_port(&b.uv, to), "uv_tcp_bind: reuse_port");
+    flags |= reuse_port_flag;
+  }
+  checked(uv_tcp_bind(&b.uv, to.raw(), flags), "uv_tcp_bind", to.to_string());
 }
 
 void tcp::connect(const address& to, done_callback on_connected) {
@@ -74,7 +92,8 @@ void tcp::connect(const address& to, done_callback on_connected) {
       b, detail::callable(std::move(on_connected), "tcp::connect"));
   const int code =
       uv_tcp_connect(&r->uv, &b.uv, to.raw(), request::on_done<connect_name>);
-  detail::submit(std::move(r), code, "uv_tcp_connect");
+  if (code < 0) throw uv_error(code, "uv_tcp_connect", to.to_string());
+  static_cast<void>(r.release());
 }
 
 void tcp::nodelay(bool on) {
@@ -82,9 +101,17 @@ void tcp::nodelay(bool on) {
 }
 
 void tcp::keepalive(bool on, std::chrono::seconds delay) {
-  checked(uv_tcp_keepalive(&as_tcp(block(), "tcp::keepalive").uv, on,
-                           static_cast<unsigned>(delay.count())),
-          "uv_tcp_keepalive");
+  tcp_block& b = as_tcp(block(), "tcp::keepalive");
+  checked(uv_tcp_keepalive(&b.uv, on, on ? seconds_of(delay) : 1), "uv_tcp_keepalive");
+}
+
+void tcp::keepalive(std::chrono::seconds delay, std::chrono::seconds interval,
+                    int count) {
+  tcp_block& b = as_tcp(block(), "tcp::keepalive");
+  const int code = count < 1 ? UV_EINVAL
+                             : set_keepalive(b, seconds_of(delay), seconds_of(interval),
+                                             static_cast<unsigned>(count));
+  checked(code, "tcp::keepalive");
 }
 
 void tcp::simultaneous_accepts(bool on) {
@@ -94,13 +121,13 @@ void tcp::simultaneous_accepts(bool on) {
 }
 
 address tcp::sockname() const {
-  return name_of(as_tcp(block(), "tcp::sockname"), uv_tcp_getsockname,
-                 "uv_tcp_getsockname");
+  return detail::name_of(as_tcp(block(), "tcp::sockname").uv, uv_tcp_getsockname,
+                         "uv_tcp_getsockname");
 }
 
 address tcp::peername() const {
-  return name_of(as_tcp(block(), "tcp::peername"), uv_tcp_getpeername,
-                 "uv_tcp_getpeername");
+  return detail::name_of(as_tcp(block(), "tcp::peername").uv, uv_tcp_getpeername,
+                         "uv_tcp_getpeername");
 }
 
 void tcp::close_reset() {

@@ -69,6 +69,17 @@ void timer::again() {
   checked(uv_timer_again(&as_timer(block()).uv), "uv_timer_again");
 }
 
+timer::duration timer::repeat() const noexcept {
+  if (!block().open()) return {};
+  return std::chrono::milliseconds(uv_timer_get_repeat(&as_timer(block()).uv));
+}
+
+void timer::set_repeat(duration repeat) noexcept {
+  if (block().open()) {
+    uv_timer_set_repeat(&as_timer(block()).uv, round_up(nanoseconds(repeat)));
+  }
+}
+
 timer::duration timer::due_in() const noexcept {
   if (!active()) return {};
   const uv_timer_t& uv = as_timer(block()).uv;

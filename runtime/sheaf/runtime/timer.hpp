@@ -32,6 +32,11 @@ class timer : public handle {
   /// one that does not repeat; throws uv_error (EINVAL) if it was never started.
   void again();
 
+  /// The pause between two firings; zero if it does not repeat. A new one holds from the next
+  /// firing on: the one under way keeps its time.
+  duration repeat() const noexcept;
+  void set_repeat(duration repeat) noexcept;
+
   /// The time from now to the next firing; zero if it is due, or not started.
   duration due_in() const noexcept;
 };

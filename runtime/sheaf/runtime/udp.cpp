@@ -1,17 +1,15 @@
+#include <sheaf/runtime/detail/buffer.hpp>
 #include <sheaf/runtime/detail/handle_request.hpp>
 #include <sheaf/runtime/detail/read_buffer.hpp>
+#include <sheaf/runtime/detail/socket_options.hpp>
 #include <sheaf/runtime/detail/taken_out.hpp>
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/udp.hpp>
 
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <memory>
 
 namespace sheaf::runtime {
-
-static_assert(static_cast<unsigned>(udp_bind::ipv6_only) == UV_UDP_IPV6ONLY);
-static_assert(static_cast<unsigned>(udp_bind::reuse_address) == UV_UDP_REUSEADDR);
 
 namespace {
 
@@ -19,8 +17,8 @@ constexpr char send_name[] = "send callback";
 
 class udp_block final : public detail::requesting_block {
  public:
-  explicit udp_block(scheduler& s) : requesting_block(s, "udp") {
-    opened(uv_udp_init(s.uv(), &uv), "uv_udp_init");
+  udp_block(scheduler& s, unsigned flags) : requesting_block(s, "udp") {
+    opened(uv_udp_init_ex(s.uv(), &uv, flags), "uv_udp_init");
   }
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
 
@@ -38,12 +36,15 @@ class udp_block final : public detail::requesting_block {
   uv_udp_t uv;
 
  private:
-  static void on_buffer(uv_handle_t*, std::size_t, uv_buf_t* out) {
-    const std::span<char> room = detail::read_buffer();
-    *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+  static void on_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
+    const bool many = uv_udp_using_recvmmsg(&of<udp_block>(h).uv) != 0;
+    const std::span<char> room =
+        many ? detail::datagrams_buffer() : detail::read_buffer();
+    *out = detail::to_buffer({room.data(), room.size()});
   }
 
-  // Nothing and from nobody: there was nothing more to read.
+  // Nothing and from nobody: there was nothing more to read, or libuv gives the buffer of many
+  // back (UV_UDP_MMSG_FREE), which stays where it is.
   static void on_datagram(uv_udp_t* h, ssize_t n, const uv_buf_t* buffer,
                           const sockaddr* from, unsigned flags) {
     auto& self = of<udp_block>(h);
@@ -80,9 +81,7 @@ class send_request final : public detail::request_of<uv_udp_send_t> {
   send_request(detail::requesting_block& on, std::string bytes,
                detail::done_callback f) noexcept
       : request_of(on, std::move(f)), bytes_(std::move(bytes)) {}
-  uv_buf_t buffer() noexcept {
-    return uv_buf_init(bytes_.data(), static_cast<unsigned>(bytes_.size()));
-  }
+  std::string_view bytes() const noexcept { return bytes_; }
 
  private:
   std::string bytes_;
@@ -91,56 +90,120 @@ class send_request final : public detail::request_of<uv_udp_send_t> {
 void send_to(udp_block& b, std::string bytes, const sockaddr* to,
              detail::done_callback f) {
   auto r = std::make_unique<send_request>(b, std::move(bytes), std::move(f));
-  const uv_buf_t buffer = r->buffer();
+  const uv_buf_t buffer = detail::to_buffer(r->bytes());
   const int code = uv_udp_send(&r->uv, &b.uv, &buffer, 1, to,
                                detail::request_of<uv_udp_send_t>::on_done<send_name>);
   detail::submit(std::move(r), code, "uv_udp_send");
 }
 
 bool try_send_to(udp_block& b, std::string_view bytes, const sockaddr* to) {
-  const uv_buf_t buffer =
-      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  const uv_buf_t buffer = detail::to_buffer(bytes);
   const int n = uv_udp_try_send(&b.uv, &buffer, 1, to);
   if (n == UV_EAGAIN) return false;
   checked(n, "uv_udp_try_send");
   return true;
 }
 
-using get_name = int(const uv_udp_t*, sockaddr*, int*);
+#if UV_VERSION_HEX >= ((1 << 16) | (50 << 8))
+/// In pieces, for libuv's arrays to stand on the stack.
+std::size_t try_send_all(udp_block& b, std::span<const udp::outgoing> all) {
+  constexpr std::size_t most = 32;
+  std::size_t sent = 0;
+  while (sent < all.size()) {
+    const auto piece = all.subspan(sent, std::min(most, all.size() - sent));
+    uv_buf_t raw[most];
+    uv_buf_t* buffers[most];
+    unsigned counts[most];
+    sockaddr* addresses[most];
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      raw[i] = detail::to_buffer(piece[i].bytes);
+      buffers[i] = &raw[i];
+      counts[i] = 1;
+      addresses[i] = piece[i].to ? const_cast<sockaddr*>(piece[i].to->raw()) : nullptr;
+    }
+    const int n = uv_udp_try_send2(&b.uv, static_cast<unsigned>(piece.size()), buffers,
+                                   counts, addresses, 0);
+    if (n < 0 && n != UV_EAGAIN && sent == 0) checked(n, "uv_udp_try_send2");
+    if (n <= 0) break;
+    sent += static_cast<std::size_t>(n);
+    if (static_cast<std::size_t>(n) < piece.size()) break;
+  }
+  return sent;
+}
+#else
+std::size_t try_send_all(udp_block& b, std::span<const udp::outgoing> all) {
+  std::size_t sent = 0;
+  for (const udp::outgoing& each : all) {
+    const uv_buf_t buffer = detail::to_buffer(each.bytes);
+    const int n = uv_udp_try_send(&b.uv, &buffer, 1, each.to ? each.to->raw() : nullptr);
+    if (n < 0 && n != UV_EAGAIN && sent == 0) checked(n, "uv_udp_try_send");
+    if (n < 0) break;
+    ++sent;
+  }
+  return sent;
+}
+#endif
 
-address name_of(udp_block& b, get_name* f, const char* operation) {
-  sockaddr_storage raw{};
-  int size = sizeof raw;
-  checked(f(&b.uv, reinterpret_cast<sockaddr*>(&raw), &size), operation);
-  return address::from(reinterpret_cast<sockaddr*>(&raw));
+#if UV_VERSION_HEX >= ((1 << 16) | (49 << 8))
+constexpr unsigned reuse_port_flag = UV_UDP_REUSEPORT;
+int prepare_reuse_port(uv_udp_t*, const address&) { return 0; }
+#else
+constexpr unsigned reuse_port_flag = 0;
+int prepare_reuse_port(uv_udp_t* h, const address& to) {
+  return detail::open_reusing_port(h, SOCK_DGRAM, uv_udp_open, to);
+}
+#endif
+
+unsigned to_flags(udp_bind how) noexcept {
+  unsigned flags = 0;
+  if (has(how, udp_bind::ipv6_only)) flags |= UV_UDP_IPV6ONLY;
+  if (has(how, udp_bind::reuse_address)) flags |= UV_UDP_REUSEADDR;
+  if (has(how, udp_bind::receive_errors)) flags |= UV_UDP_LINUX_RECVERR;
+  if (has(how, udp_bind::reuse_port)) flags |= reuse_port_flag;
+  return flags;
+}
+
+unsigned to_flags(address_family f, udp::reading how) noexcept {
+  return detail::af_of(f) | (how == udp::reading::many ? UV_UDP_RECVMMSG : 0u);
+}
+
+/// libuv would take what is before a NUL.
+const char* as_text(const std::string& address, const char* operation) {
+  if (address.find('\0') != std::string::npos) {
+    throw uv_error(UV_EINVAL, operation, address);
+  }
+  return address.empty() ? nullptr : address.c_str();
 }
 
 void set_membership(udp_block& b, const std::string& group,
                     const std::string& interface_address, const std::string& source,
                     uv_membership how) {
-  const char* const card =
-      interface_address.empty() ? nullptr : interface_address.c_str();
-  if (source.empty()) {
-    checked(uv_udp_set_membership(&b.uv, group.c_str(), card, how),
-            "uv_udp_set_membership");
-  } else {
-    checked(uv_udp_set_source_membership(&b.uv, group.c_str(), card, source.c_str(), how),
-            "uv_udp_set_source_membership");
-  }
+  constexpr const char* operation = "uv_udp_set_membership";
+  const char* const card = as_text(interface_address, operation);
+  const char* const sender = as_text(source, operation);
+  const char* const to = as_text(group, operation);
+  if (!to) throw uv_error(UV_EINVAL, operation, group);
+  const int code = sender ? uv_udp_set_source_membership(&b.uv, to, card, sender, how)
+                          : uv_udp_set_membership(&b.uv, to, card, how);
+  checked(code, operation, group);
 }
 
 }  // namespace
 
-udp::udp(loop& owner) : handle(new udp_block(owner.core())) {}
+udp::udp(loop& owner, reading how) : udp(owner, address_family::any, how) {}
+udp::udp(loop& owner, address_family family, reading how)
+    : handle(new udp_block(owner.core(), to_flags(family, how))) {}
 
 void udp::open(int socket) {
   checked(uv_udp_open(&as_udp(block(), "udp::open").uv, socket), "uv_udp_open");
 }
 
 void udp::bind(const address& to, udp_bind how) {
-  checked(
-      uv_udp_bind(&as_udp(block(), "udp::bind").uv, to.raw(), static_cast<unsigned>(how)),
-      "uv_udp_bind");
+  udp_block& b = as_udp(block(), "udp::bind");
+  if (has(how, udp_bind::reuse_port)) {
+    checked(prepare_reuse_port(&b.uv, to), "uv_udp_bind: reuse_port");
+  }
+  checked(uv_udp_bind(&b.uv, to.raw(), to_flags(how)), "uv_udp_bind", to.to_string());
 }
 
 void udp::connect(const address& to) {
@@ -166,6 +229,9 @@ bool udp::try_send(std::string_view bytes, const address& to) {
 bool udp::try_send(std::string_view bytes) {
   return try_send_to(as_udp(block(), "udp::try_send"), bytes, nullptr);
 }
+std::size_t udp::try_send2(std::span<const outgoing> all) {
+  return try_send_all(as_udp(block(), "udp::try_send2"), all);
+}
 
 void udp::recv_start(receive_callback on_datagram) {
   as_udp(block(), "udp::recv_start").recv_start(std::move(on_datagram));
@@ -173,14 +239,20 @@ void udp::recv_start(receive_callback on_datagram) {
 
 void udp::recv_stop() noexcept { static_cast<udp_block&>(block()).recv_stop(); }
 
+bool udp::using_recvmmsg() const noexcept {
+  return block().open() &&
+         uv_udp_using_recvmmsg(&static_cast<udp_block&>(block()).uv) != 0;
+}
+
 address udp::sockname() const {
-  return name_of(as_udp(block(), "udp::sockname"), uv_udp_getsockname,
-                 "uv_udp_getsockname");
+  return detail::name_of(as_udp(block(), "udp::sockname").uv, uv_udp_getsockname,
+                         "uv_udp_getsockname");
 }
 address udp::peername() const {
-  return name_of(as_udp(block(), "udp::peername"), uv_udp_getpeername,
-                 "uv_udp_getpeername");
+  return detail::name_of(as_udp(block(), "udp::peername").uv, uv_udp_getpeername,
+                         "uv_udp_getpeername");
 }
+int udp::fileno() const { return detail::fileno(block()); }
 
 void udp::join(const std::string& group, const std::string& interface_address,
                const std::string& source) {
@@ -202,10 +274,11 @@ void udp::set_multicast_ttl(int hops) {
           "uv_udp_set_multicast_ttl");
 }
 void udp::set_multicast_interface(const std::string& interface_address) {
-  checked(
-      uv_udp_set_multicast_interface(&as_udp(block(), "udp::set_multicast_interface").uv,
-                                     interface_address.c_str()),
-      "uv_udp_set_multicast_interface");
+  constexpr const char* operation = "uv_udp_set_multicast_interface";
+  const char* const card = as_text(interface_address, operation);
+  checked(uv_udp_set_multicast_interface(
+              &as_udp(block(), "udp::set_multicast_interface").uv, card),
+          operation, interface_address);
 }
 void udp::set_broadcast(bool on) {
   checked(uv_udp_set_broadcast(&as_udp(block(), "udp::set_broadcast").uv, on),
@@ -223,6 +296,19 @@ std::size_t udp::send_queue_count() const noexcept {
   return block().open()
              ? uv_udp_get_send_queue_count(&static_cast<udp_block&>(block()).uv)
              : 0;
+}
+
+int udp::send_buffer_size() const {
+  return detail::buffer_size(block(), uv_send_buffer_size, "uv_send_buffer_size");
+}
+void udp::set_send_buffer_size(int bytes) {
+  detail::set_buffer_size(block(), uv_send_buffer_size, bytes, "uv_send_buffer_size");
+}
+int udp::recv_buffer_size() const {
+  return detail::buffer_size(block(), uv_recv_buffer_size, "uv_recv_buffer_size");
+}
+void udp::set_recv_buffer_size(int bytes) {
+  detail::set_buffer_size(block(), uv_recv_buffer_size, bytes, "uv_recv_buffer_size");
 }
 
 }  // namespace sheaf::runtime

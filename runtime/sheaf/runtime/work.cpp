@@ -35,9 +35,17 @@ class work_block final : public detail::request_block {
   }
   static void on_done(uv_work_t* r, int status) {
     auto& self = of<work_block>(r);
+    const std::exception_ptr thrown = std::exchange(self.thrown_, nullptr);
+    scheduler& s = self.owner();
+    self.f_.reset();  // what it holds dies on the loop's thread, and before it is done
+    if (thrown && self.silenced()) s.fail("work", thrown);
     self.finish("work callback", [&] {
-      const std::exception_ptr thrown = std::exchange(self.thrown_, nullptr);
-      self.done_(detail::to_error(status));
+      try {
+        self.done_(detail::to_error(status));
+      } catch (...) {
+        if (thrown) s.fail("work", thrown);
+        throw;
+      }
       if (thrown) std::rethrow_exception(thrown);
     });
   }

@@ -3,6 +3,7 @@
 #include <sheaf/runtime/detail/callback.hpp>
 #include <sheaf/runtime/detail/uv.hpp>
 #include <sheaf/runtime/error.hpp>
+#include <sheaf/runtime/handle.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 
 #include <string>
@@ -25,9 +26,10 @@ class handle_block : public handle_link {
   handle_block& operator=(const handle_block&) = delete;
 
   bool open() const noexcept { return owner_ != nullptr; }
-  /// The loop's; throws invalid_state once that is closed. `what` is the call that was made.
+  /// The loop's; throws invalid_state once that is closed, or this is. `what` is the call that
+  /// was made.
   scheduler& owner(const char* what) const {
-    if (!owner_) throw invalid_state(std::string(what) + ": the loop is closed");
+    if (!owner_) throw invalid_state(std::string(what) + ": the handle is closed");
     return *owner_;
   }
 
@@ -36,7 +38,17 @@ class handle_block : public handle_link {
   void dispose() noexcept {
     held_ = false;
     close();
-    if (closed_) delete this;
+    free_if_unused();
+  }
+
+  /// The block of a wrapper.
+  static handle_block& of_handle(const handle& h) noexcept { return h.block(); }
+
+  /// Keeps the memory beyond the close: a write that passes the handle on still looks at it.
+  void pin() noexcept { ++pins_; }
+  void unpin() noexcept {
+    --pins_;
+    free_if_unused();
   }
 
   void close() noexcept override {
@@ -96,12 +108,17 @@ class handle_block : public handle_link {
     closed_ = true;
     scheduler& s = *std::exchange(closing_on_, nullptr);
     s.closing_handle(-1);
-    if (!held_) delete this;
+    free_if_unused();
     s.release();
+  }
+
+  void free_if_unused() noexcept {
+    if (closed_ && !held_ && pins_ == 0) delete this;
   }
 
   scheduler* owner_;                 // null once closing
   scheduler* closing_on_ = nullptr;  // from close() to the close callback
+  int pins_ = 0;                     // requests of other handles that refer to it
   bool held_ = true;                 // by its wrapper
   bool closed_ = false;              // the close callback has run
   bool running_ = false;             // one of its callables is being called

@@ -16,4 +16,12 @@ inline std::span<char> read_buffer() noexcept {
   return {bytes.get(), size};
 }
 
+/// The same for sockets that read up to 20 datagrams at once, of 64 KiB each: libuv cuts the
+/// room into pieces of the largest datagram. Only a thread that does so has it.
+inline std::span<char> datagrams_buffer() noexcept {
+  constexpr std::size_t size = 20 * 65'536;
+  thread_local const std::unique_ptr<char[]> bytes(new char[size]);
+  return {bytes.get(), size};
+}
+
 }  // namespace sheaf::runtime::detail

@@ -45,6 +45,9 @@ class request_block : public handle_link {
   /// Asks libuv to drop it: works only until a thread has begun with it.
   bool cancel() noexcept { return pending() && uv_cancel(raw()) == 0; }
 
+  /// Whether the callback is no longer to be called, so that nobody takes the answer.
+  bool silenced() const noexcept { return silenced_; }
+
   /// The wrapper's destructor: from here on the callback is not called.
   void dispose() noexcept {
     if (pending()) {
@@ -90,6 +93,9 @@ class request_block : public handle_link {
     if (!held_) delete this;
     s.release();
   }
+
+  /// The loop's, while libuv has the request.
+  scheduler& owner() noexcept { return *owner_; }
 
   template <class Block, class Request>
   static Block& of(Request* r) noexcept {

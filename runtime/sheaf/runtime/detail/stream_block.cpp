@@ -1,3 +1,4 @@
+#include <sheaf/runtime/detail/buffer.hpp>
 #include <sheaf/runtime/detail/read_buffer.hpp>
 #include <sheaf/runtime/detail/stream_block.hpp>
 #include <sheaf/runtime/detail/taken_out.hpp>
@@ -20,11 +21,6 @@ class write_request final : public request_of<uv_write_t> {
  private:
   std::string bytes_;
 };
-
-uv_buf_t to_buffer(std::string_view bytes) noexcept {
-  return uv_buf_init(const_cast<char*>(bytes.data()),
-                     static_cast<unsigned>(bytes.size()));
-}
 
 void submit_write(std::unique_ptr<request_of<uv_write_t>> r, uv_stream_t* to,
                   std::string_view bytes) {
@@ -59,6 +55,7 @@ void stream_block::forget_reader() noexcept {
 
 void stream_block::silence() noexcept {
   forget_reader();
+  listening_ = false;
   connection_.reset();
   requesting_block::silence();
 }
@@ -71,7 +68,7 @@ void stream_block::on_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
     self.call("buffer callback", [&] { room = (*buffer)(); });
   }
   if (room.empty()) room = read_buffer();
-  *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+  *out = to_buffer({room.data(), room.size()});
 }
 
 // 0 bytes is EAGAIN, not the end. After an error libuv would go on with some kinds.
@@ -118,13 +115,16 @@ void stream_block::shutdown(stream::done_callback on_done) {
 
 void stream_block::listen(int backlog, stream::done_callback on_connection) {
   static_cast<void>(owner("stream::listen"));
-  connection_ = callable(std::move(on_connection), "stream::listen");
+  on_connection = callable(std::move(on_connection), "stream::listen");
   checked(uv_listen(uv_stream(), backlog, stream_block::on_connection), "uv_listen");
+  connection_ = std::move(on_connection);
+  listening_ = true;
 }
 
 void stream_block::on_connection(uv_stream_t* h, int status) {
   auto& self = of<stream_block>(h);
-  self.call("connection callback", [&] { self.connection_(to_error(status)); });
+  taken_out connection(self.connection_, self.listening_);
+  self.call("connection callback", [&] { (*connection)(to_error(status)); });
 }
 
 }  // namespace sheaf::runtime::detail

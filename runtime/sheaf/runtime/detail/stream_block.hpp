@@ -37,6 +37,7 @@ class stream_block : public requesting_block {
   stream::read_callback read_;
   stream::done_callback connection_;
   bool reading_ = false;
+  bool listening_ = false;
 };
 
 }  // namespace sheaf::runtime::detail

@@ -1,0 +1,18 @@
+#pragma once
+
+namespace sheaf::runtime {
+
+class loop;
+
+/// What uv_loop_configure() can turn on for a loop, and never off again.
+enum class loop_option {
+  metrics_idle_time,  ///< idle_time() counts; a look at the clock before and after each poll
+  block_sigprof,      ///< a profiler's signal does not interrupt the poll
+  use_io_uring_sqpoll  ///< the kernel's thread takes file operations: libuv 1.49 and later
+};
+
+/// Before the loop has run. Throws uv_error (ENOSYS, EINVAL) for what this libuv or system has
+/// not, invalid_state on a borrowed loop, which its host configures.
+void configure(loop& l, loop_option o);
+
+}  // namespace sheaf::runtime
