@@ -11,12 +11,14 @@ SKIPPED, and says so. Guards are generous: they end a test that hangs, and measu
 """
 
 import asyncio
+import logging
 import os
 import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import traceback
 
 GUARD = 60  # seconds, for any one thing to happen
@@ -137,10 +139,13 @@ async def until(condition, what):
 
 def _run_case(name, needs, function, arguments):
     missing = [program for program in needs if not shutil.which(program)]
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # resets are what is tested
+    began = time.monotonic()
     try:
         if missing:
             raise Skip(f"no {', '.join(missing)}")
         function(*arguments)
+        print(f"ok {time.monotonic() - began:5.2f} s  {name}")
         return "passed"
     except Skip as why:
         print(f"SKIPPED: {name}: {why}")
