@@ -1,7 +1,9 @@
 #include <sheaf/runtime/async.hpp>
+#include <sheaf/runtime/check.hpp>
 #include <sheaf/runtime/idle.hpp>
 #include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/poll.hpp>
+#include <sheaf/runtime/prepare.hpp>
 #include <sheaf/runtime/signal.hpp>
 #include <sheaf/runtime/timer.hpp>
 
@@ -19,15 +21,16 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/counted.hpp"
 #include "support/event_log.hpp"
-#include "support/host.hpp"
+#include "support/handle_table.hpp"
 #include "support/pipe.hpp"
 
 using namespace std::chrono_literals;
 using namespace sheaf::runtime;
-using test::counted;
+using test::arm;
+using test::callback;
 using test::event_log;
+using test::kind;
 
 namespace {
 
@@ -36,38 +39,8 @@ constexpr bool move_only =
     std::is_nothrow_move_constructible_v<H> && std::is_nothrow_move_assignable_v<H> &&
     !std::is_copy_constructible_v<H> && !std::is_copy_assignable_v<H>;
 static_assert(move_only<timer> && move_only<idle> && move_only<async> && move_only<poll>);
+static_assert(move_only<prepare> && move_only<check>);
 static_assert(move_only<sheaf::runtime::signal>);
-
-using callback = unique_function<void()>;
-
-// ---- the table: kinds of handles, kinds of loops, kinds of ends ------------------------
-
-/// A handle that is due: its callback would be called in the next turn.
-struct armed {
-  virtual ~armed() = default;
-  virtual void move() = 0;
-  virtual bool active() const = 0;
-};
-
-template <class H>
-struct armed_as final : armed {
-  template <class Start>
-  armed_as(H fresh, Start start) : h(std::move(fresh)) {
-    start(*h);
-  }
-  void move() override {
-    H other = std::move(*h);
-    h.reset();
-    h.emplace(std::move(other));
-  }
-  bool active() const override { return h->active(); }
-  std::optional<H> h;
-};
-
-template <class H, class Start>
-std::unique_ptr<armed> arm(H h, Start start) {
-  return std::make_unique<armed_as<H>>(std::move(h), start);
-}
 
 // Readable, and left so: a poll on it is due in every turn.
 test::pipe& full_pipe(int which) {
@@ -80,11 +53,6 @@ test::pipe& full_pipe(int which) {
   return pipes[which];
 }
 
-struct kind {
-  const char* name;
-  std::unique_ptr<armed> (*make)(loop&, callback, int which);
-};
-
 const kind kinds[] = {
     {"timer",
      [](loop& l, callback f, int) {
@@ -96,6 +64,20 @@ const kind kinds[] = {
      }},
     {"idle", [](loop& l, callback f,
                 int) { return arm(idle(l, std::move(f)), [](idle& i) { i.start(); }); }},
+    {"prepare",
+     [](loop& l, callback f, int) {
+       return arm(prepare(l, std::move(f)), [](prepare& p) { p.start(); });
+     }},
+    {"check",
+     [](loop& l, callback f, int) {
+       // The idle keeps the poll from blocking: a check comes after it.
+       auto turning = std::make_unique<idle>(l, [] {});
+       return arm(check(l, std::move(f)), std::move(turning),
+                  [](check& c, const std::unique_ptr<idle>& i) {
+                    c.start();
+                    i->start();
+                  });
+     }},
     {"async",
      [](loop& l, callback f, int) {
        return arm(async(l, std::move(f)), [](async& a) { a.send(); });
@@ -118,224 +100,14 @@ const kind kinds[] = {
      }},
 };
 
-/// A loop that can be turned from outside, be it owned or a host's.
-struct world {
-  virtual ~world() = default;
-  virtual void turn() = 0;
-  std::optional<loop> l;
-};
-
-struct owned_world final : world {
-  owned_world() { l.emplace(); }
-  void turn() override {
-    if (l && !l->is_closed()) l->turn();
-  }
-};
-
-struct hosted_world final : world {
-  hosted_world() { l.emplace(host.get(), sheaf::borrowed); }
-  ~hosted_world() override { l.reset(); }
-  void turn() override { host.turn(); }
-  test::host host;
-};
-
-/// What the callbacks of a scenario share.
-struct scene {
-  world& w;
-  const kind& k;
-  int fired = 0;
-  std::unique_ptr<armed> one{};
-  std::unique_ptr<armed> two{};
-
-  template <class F>
-  std::unique_ptr<armed> make(F f, int which = 0) {
-    return k.make(
-        *w.l,
-        [this, f, held = counted()]() mutable {
-          ++fired;
-          f();
-        },
-        which);
-  }
-  void turns(int n = 3) {
-    for (int i = 0; i < n; ++i) w.turn();
-  }
-};
-
-struct scenario {
-  const char* name;
-  void (*play)(scene&);
-};
-
-const scenario scenarios[] = {
-    {"before the first turn",
-     [](scene& s) {
-       s.one = s.make([] {});
-       CHECK(s.one->active());
-       s.one.reset();
-       CHECK(counted::alive == 0);  // at once, not when libuv has closed the handle
-       s.turns();
-       CHECK(s.fired == 0);
-     }},
-    {"after it has fired",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.turns(1);
-       CHECK(s.fired == 1);
-       s.one.reset();
-       s.turns();
-       CHECK(s.fired == 1);
-     }},
-    {"in its own callback",
-     [](scene& s) {
-       s.one = s.make([&s] {
-         s.one.reset();
-         CHECK(counted::alive == 1);  // it runs: it dies when it has returned
-       });
-       s.turns();
-       CHECK(s.fired == 1);
-       CHECK(counted::alive == 0);
-     }},
-    {"in the callback of another that is due in the same turn",
-     [](scene& s) {
-       s.one = s.make([&s] { s.two.reset(); }, 0);
-       s.two = s.make([&s] { s.one.reset(); }, 1);
-       s.turns(1);
-       CHECK(s.fired == 1);
-       CHECK(counted::alive == 1);
-       CHECK((s.one == nullptr) != (s.two == nullptr));
-     }},
-    {"in a callback of the queue",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.turns(1);
-       s.w.l->call_soon([&s] { s.one.reset(); });
-       s.turns(1);
-       const int before = s.fired;  // it may have been due in that turn as well
-       CHECK(counted::alive == 0);
-       s.turns();
-       CHECK(s.fired == before);
-     }},
-    {"moved before it fires",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.one->move();
-       s.turns(1);
-       CHECK(s.fired == 1);
-     }},
-    {"moved in its own callback, then destroyed in it",
-     [](scene& s) {
-       s.one = s.make([&s] {
-         s.one->move();
-         s.one.reset();
-       });
-       s.turns();
-       CHECK(s.fired == 1);
-     }},
-    {"owned by its own callback",
-     [](scene& s) {
-       // A cycle, that only the close of the loop can cut.
-       auto keep = std::make_shared<std::unique_ptr<armed>>();
-       *keep = s.make([keep] {});
-       keep.reset();
-       s.turns(1);
-       CHECK(s.fired == 1);
-       CHECK(counted::alive == 1);
-       s.w.l->close();
-       CHECK(counted::alive == 0);
-     }},
-    {"destroyed by what its callback owns",
-     [](scene& s) {
-       auto keep = std::make_shared<std::unique_ptr<armed>>();
-       *keep = s.make([keep] { keep->reset(); });
-       keep.reset();
-       s.turns();
-       CHECK(s.fired == 1);
-       CHECK(counted::alive == 0);
-     }},
-    {"after the loop was closed",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.w.l->close();
-       CHECK(counted::alive == 0);  // with the loop, since nothing can call it any more
-       CHECK_FALSE(s.one->active());
-       s.one->move();
-       s.turns();
-       s.one.reset();
-       s.turns();
-       CHECK(s.fired == 0);
-     }},
-    {"after the loop was closed, before its host turned",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.w.l->close();
-       s.one.reset();
-       s.turns();
-       CHECK(s.fired == 0);
-     }},
-    {"after the loop was destroyed",
-     [](scene& s) {
-       s.one = s.make([] {});
-       s.turns(1);
-       s.w.l.reset();
-       CHECK(counted::alive == 0);
-       s.turns();
-       CHECK(s.fired == 1);
-       s.one.reset();
-     }},
-    {"by the callable of another, when the loop closes",
-     [](scene& s) {
-       struct owner {
-         std::shared_ptr<std::unique_ptr<armed>> other;
-         void operator()() const {}
-       };
-       const auto other = std::make_shared<std::unique_ptr<armed>>(s.make([] {}, 1));
-       s.one = s.make(owner{other}, 0);
-       s.two = s.make(owner{other}, 2);
-       s.w.l.reset();
-       CHECK(counted::alive == 0);
-     }},
-    {"after its callback threw",
-     [](scene& s) {
-       std::vector<std::string> reports;
-       s.w.l->set_exception_handler([&reports](const sheaf::exception_context& c) {
-         reports.push_back(sheaf::describe(c.exception));
-       });
-       s.one = s.make([&s] {
-         s.one.reset();
-         throw std::runtime_error("from a handle");
-       });
-       s.turns();
-       CHECK(s.fired == 1);
-       CHECK(reports == std::vector<std::string>{"std::runtime_error: from a handle"});
-       CHECK(counted::alive == 0);
-     }},
-};
-
-template <class World>
-void play(const kind& k, const scenario& what) {
-  INFO(k.name << " destroyed: " << what.name
-              << (std::is_same_v<World, owned_world> ? "" : " (borrowed loop)"));
-  counted::reset();
-  {
-    World w;
-    scene s{w, k};
-    what.play(s);
-  }
-  CHECK(counted::alive == 0);
-}
-
 }  // namespace
 
 TEST_CASE(
-    "handles: destroyed at any moment, nothing fires afterwards and nothing leaks [R7]",
-    "[runtime][handles][R7]") {
-  for (const kind& k : kinds) {
-    for (const scenario& s : scenarios) {
-      play<owned_world>(k, s);
-      play<hosted_world>(k, s);
-    }
-  }
+    "handles: destroyed at any moment, nothing fires afterwards and nothing leaks [R7] "
+    "(LOOP-20, LOOP-29)",
+    "[runtime][handles][R7][LOOP-20][LOOP-29]") {
+  full_pipe(0);  // opens them all, before descriptors are counted
+  test::play_all(kinds);
 }
 
 TEST_CASE("handles: one that is assigned to closes what it had", "[runtime][handles]") {
@@ -390,48 +162,6 @@ TEST_CASE("handles: an empty callback is refused", "[runtime][handles]") {
   CHECK_THROWS_AS(async(l, nullptr), sheaf::invalid_state);
   CHECK_THROWS_AS(poll(l, full_pipe(0).reading(), nullptr), sheaf::invalid_state);
   CHECK_THROWS_AS(sheaf::runtime::signal(l, nullptr), sheaf::invalid_state);
-}
-
-TEST_CASE("handles: the loop is current in a callback, and cannot be closed there",
-          "[runtime][handles][LOOP-29]") {
-  for (const kind& k : kinds) {
-    owned_world w;
-    scene s{w, k};
-    bool was_current = false;
-    bool threw = false;
-    s.one = s.make([&] {
-      was_current = &loop::current() == &*w.l;
-      try {
-        w.l->close();
-      } catch (const sheaf::invalid_state&) {
-        threw = true;
-      }
-      s.one.reset();
-    });
-    s.turns(1);
-    CHECK(was_current);
-    CHECK(threw);
-    CHECK_FALSE(w.l->is_closed());
-  }
-}
-
-TEST_CASE("handles: a system_exit from a callback leaves run() at once",
-          "[runtime][handles][LOOP-20]") {
-  for (const kind& k : kinds) {
-    INFO(k.name);
-    owned_world w;
-    scene s{w, k};
-    event_log log;
-    s.one = s.make([&] {
-      s.one.reset();
-      w.l->call_soon([&] { log.push_back("later"); });
-      throw sheaf::system_exit(3);
-    });
-    CHECK_THROWS_AS(w.l->run_forever(), sheaf::system_exit);
-    CHECK(log.empty());
-    w.l->run_forever();
-    CHECK(log == event_log{"later"});
-  }
 }
 
 TEST_CASE("handles: unref() lets the loop end", "[runtime][handles]") {

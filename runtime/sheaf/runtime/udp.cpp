@@ -164,7 +164,9 @@ unsigned to_flags(udp_bind how) noexcept {
 }
 
 unsigned to_flags(address_family f, udp::reading how) noexcept {
-  return detail::af_of(f) | (how == udp::reading::many ? UV_UDP_RECVMMSG : 0u);
+  unsigned flags = detail::af_of(f);
+  if (how == udp::reading::many) flags |= UV_UDP_RECVMMSG;
+  return flags;
 }
 
 /// libuv would take what is before a NUL.
