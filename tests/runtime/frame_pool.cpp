@@ -85,6 +85,17 @@ TEST_CASE("frame_pool: sizes of one class share their blocks", "[runtime][frame_
   frame_pool::deallocate(other, 49);
 }
 
+TEST_CASE("frame_pool: no bytes are a block too", "[runtime][frame_pool]") {
+  void* const a = frame_pool::allocate_object(0);
+  void* const b = frame_pool::allocate_object(0);
+  CHECK(a != b);
+  frame_pool::deallocate_object(a, 0);
+  frame_pool::deallocate_object(b, 0);
+  void* const c = frame_pool::allocate_object(0);
+  CHECK((pool_is_off() || c == b));
+  frame_pool::deallocate_object(c, 0);
+}
+
 TEST_CASE("frame_pool: a block may be freed on another thread", "[runtime][frame_pool]") {
   std::vector<block> all;
   for (std::size_t i = 0; i < 2'000; ++i) {

@@ -71,7 +71,7 @@ struct thread_pool_owner {
   }
   ~thread_pool_owner() {
     this_thread_pool = &dead_lists;
-    for (std::size_t c = 1; c < pool_lists::classes; ++c) {
+    for (std::size_t c = 0; c < pool_lists::classes; ++c) {
       if (lists.head[c]) reservoir::shared().put(lists.head[c], c);
       if (lists.foreign[c]) reservoir::shared().put(lists.foreign[c], c);
       if (spare[c]) reservoir::shared().put(spare[c], c);
@@ -79,7 +79,8 @@ struct thread_pool_owner {
   }
 
   void* cut(std::size_t c) {
-    const std::size_t size = c * pool_lists::granule;
+    // No bytes are a block too: that of an array of nothing.
+    const std::size_t size = std::max<std::size_t>(c, 1) * pool_lists::granule;
     if (static_cast<std::size_t>(end - at) < size) new_chunk();
     const auto room = static_cast<std::size_t>(end - at);
     const std::size_t n = std::min(room, std::max(size, slice)) / size;
