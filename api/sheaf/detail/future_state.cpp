@@ -113,21 +113,15 @@ void future_state::require_pending(const char* what) const {
   if (done()) throw invalid_state(std::string(what) + ": the future is done already");
 }
 
-void future_state::throw_instead() const {
-  switch (status_) {
-    case future_status::error:
-      if (const cancelled* const c = thrown<cancelled>(error_)) note_told(c->cause());
-      std::rethrow_exception(error_);
-    case future_status::cancelled:
-      note_told(cause_);
-      throw cancelled(cause_);
-    case future_status::pending:
-      throw invalid_state(
-          "the future is not done: co_await it before you read its result");
-    case future_status::value:
-      break;
-  }
-  throw invalid_state("the result was moved out by an earlier co_await");
+void future_state::note_read() const noexcept {
+  if (status_ == future_status::cancelled) return note_told(cause_);
+  if (const cancelled* const c = thrown<cancelled>(error_)) note_told(c->cause());
+}
+
+void future_state::throw_no_value() const {
+  throw invalid_state(done() ? "the result was moved out by an earlier co_await"
+                             : "the future is not done: co_await it before you read its "
+                               "result");
 }
 
 std::exception_ptr future_state::exception() {

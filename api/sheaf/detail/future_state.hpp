@@ -102,10 +102,15 @@ class future_state : public observer, public runtime::pooled {
 
   // ---- reading ----
   /// Throws the error, the cancellation, or invalid_state while there is no value to give.
-  void require_value() {
+  // Inline, and throws from where it is inlined: see task_state::throw_if_interrupted().
+  [[gnu::always_inline]] void require_value() {
     retrieved_ = true;
-    if (status_ != future_status::value || taken_) [[unlikely]]
-      throw_instead();
+    if (status_ == future_status::value && !taken_) [[likely]]
+      return;
+    note_read();
+    if (status_ == future_status::error) std::rethrow_exception(error_);
+    if (status_ == future_status::cancelled) throw cancelled(cause_);
+    throw_no_value();
   }
   /// Null for a value; throws `cancelled` for a cancellation and invalid_state while pending.
   std::exception_ptr exception();
@@ -201,7 +206,8 @@ class future_state : public observer, public runtime::pooled {
  private:
   static void notify(loop_core& l, watcher* first) noexcept;
   void destroy() noexcept;
-  [[noreturn]] void throw_instead() const;
+  [[gnu::cold]] void note_read() const noexcept;
+  [[noreturn]] void throw_no_value() const;
   void forsake_watchers() noexcept;
   void report_unretrieved() noexcept;
   void note_told(const cancel_ref& cause) const noexcept;
