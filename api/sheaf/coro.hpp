@@ -23,17 +23,58 @@ namespace detail {
 template <class T>
 class coro_promise;
 
+/// Room for the value that an awaited coroutine gives; knows whether there is one if that
+/// matters. In every frame that awaits, so it is as small as can be.
+template <class T>
+class value_room {
+ public:
+  value_room() noexcept {}
+  value_room(const value_room&) = delete;
+  value_room& operator=(const value_room&) = delete;
+  ~value_room() {
+    if (made_) std::destroy_at(&value_);
+  }
+  template <class... Args>
+  void emplace(Args&&... args) {
+    ::new (static_cast<void*>(&value_)) T(std::forward<Args>(args)...);
+    made_ = true;
+  }
+  T take() { return std::move(value_); }
+
+ private:
+  union {
+    T value_;
+  };
+  bool made_ = false;
+};
+template <class T>
+  requires std::is_trivially_destructible_v<T>
+class value_room<T> {
+ public:
+  value_room() noexcept {}
+  template <class... Args>
+  void emplace(Args&&... args) {
+    ::new (static_cast<void*>(&value_)) T(std::forward<Args>(args)...);
+  }
+  T take() { return std::move(value_); }
+
+ private:
+  union {
+    T value_;
+  };
+};
+template <>
+class value_room<void> {
+ public:
+  void take() const noexcept {}
+};
+
 /// Awaits a coroutine inside the running task: no turn of the loop, no task of its own.
 template <class T>
 class coro_wait final : public coro_wait_base {
  public:
   explicit coro_wait(std::coroutine_handle<coro_promise<T>> child) noexcept
       : coro_wait_base(child) {}
-  ~coro_wait() {
-    if constexpr (!std::is_void_v<T>) {
-      if (has_value_) std::destroy_at(&room_.value);
-    }
-  }
 
   bool await_ready() const noexcept { return false; }
 
@@ -48,30 +89,22 @@ class coro_wait final : public coro_wait_base {
   }
 
   T await_resume() {
-    if (failed_) [[unlikely]]
+    if (failed()) [[unlikely]]
       std::rethrow_exception(take_error());
-    if constexpr (!std::is_void_v<T>) return std::move(room_.value);
+    return room_.take();
   }
 
-  bool failed() const noexcept { return failed_; }
+  /// Once it has ended: what the task has in flight then is its error.
+  bool failed() const noexcept { return parent_->task()->has_in_flight(); }
   std::exception_ptr take_error() noexcept { return parent_->task()->take_in_flight(); }
 
   template <class... Args>
   void emplace(Args&&... args) {
-    if constexpr (!std::is_void_v<T>) {
-      ::new (static_cast<void*>(&room_.value)) T(std::forward<Args>(args)...);
-    }
-    has_value_ = true;
+    room_.emplace(std::forward<Args>(args)...);
   }
 
  private:
-  struct nothing {};
-  union room {
-    room() noexcept {}
-    ~room() {}
-    std::conditional_t<std::is_void_v<T>, nothing, T> value;
-  };
-  [[no_unique_address]] room room_;
+  [[no_unique_address]] value_room<T> room_;
 };
 
 /// What a coroutine does at its end: it stays for its caller, or goes before resume() returns.

@@ -19,7 +19,7 @@ void generator_wait::refuse_running() {
 
 // The frame goes before the error does: its arguments die ahead of who catches that.
 std::exception_ptr generator_wait::destroy() noexcept {
-  std::exception_ptr error = failed_ ? parent_->task()->take_in_flight() : nullptr;
+  std::exception_ptr error = parent_ ? parent_->task()->take_in_flight() : nullptr;
   std::exchange(state_, nullptr)->handle().destroy();
   return error;
 }

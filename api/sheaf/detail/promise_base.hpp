@@ -51,7 +51,6 @@ class coro_wait_base {
   coro_wait_base& operator=(const coro_wait_base&) = delete;
 
   promise_base& parent() const noexcept { return *parent_; }
-  void mark_failed() noexcept { failed_ = true; }
   /// The awaited frame was destroyed by somebody else: the task's abandon().
   void forget_child() noexcept { child_ = nullptr; }
 
@@ -63,8 +62,6 @@ class coro_wait_base {
 
   promise_base* parent_ = nullptr;
   std::coroutine_handle<> child_;
-  bool failed_ = false;
-  bool has_value_ = false;
 };
 
 /// What every coroutine's promise has: its caller, its task, and the place of its await, or

@@ -7,7 +7,7 @@ namespace sheaf::detail {
 
 void promise_base::unhandled_exception() noexcept {
   task_->throw_in_flight(std::current_exception());
-  caller_ ? caller_->mark_failed() : task_->drop_result();
+  if (!caller_) task_->drop_result();
 }
 
 // ---- the driver ------------------------------------------------------------------------
