@@ -65,9 +65,9 @@ class gather_range final : public holding<contributions<Exceptions, T>, join_sta
     if constexpr (!std::is_void_v<result>) {
       result all;
       all.reserve(this->size());
-      for (std::size_t i = 0; i < this->size(); ++i) {
-        all.push_back(contribution<Exceptions, T>::take(this->child(i)));
-        this->template release_child<task_of<T>>(i);  // now, while it is in the cache
+      for (join_link& l : this->links()) {
+        all.push_back(contribution<Exceptions, T>::take(*l.child));
+        this->template release_child<task_of<T>>(l);  // now, while it is in the cache
       }
       this->children_released();
       this->emplace(std::move(all));

@@ -37,8 +37,8 @@ class future_wait : public suspension {
   std::uint64_t object() const noexcept final { return state_->trace_id(); }
 
  protected:
-  /// The state with its value; throws what there is instead.
-  future_state& settled_value() {
+  /// The state with its value; throws what there is instead, from the frame that awaits.
+  [[gnu::always_inline]] future_state& settled_value() {
     if (task_) [[likely]]
       task_->throw_if_interrupted(*state_);
     if (misuse_ != misuse::none) [[unlikely]]

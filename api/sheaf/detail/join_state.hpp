@@ -10,6 +10,7 @@
 #include <limits>
 #include <memory>
 #include <source_location>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -138,10 +139,11 @@ class join_state : public future_state {
       leave_all();
   }
 
+  std::span<join_link> links() const noexcept { return {links_, size_}; }
   /// Lets go of one child, which is a Task if it is one of ours.
   template <class Task>
-  void release_child(std::size_t i) noexcept {
-    future_state& c = *std::exchange(links_[i].child, nullptr);
+  void release_child(join_link& l) noexcept {
+    future_state& c = *std::exchange(l.child, nullptr);
     child_of_call(c) ? static_cast<Task&>(c).template release_as<Task>() : c.release();
   }
   /// Each was let go of by release_child().
