@@ -223,7 +223,8 @@ class future_state : public observer, public runtime::pooled {
   bool marked_ : 1 = false;
   bool being_cancelled_ : 1 = false;  // a join's request is on its way to the children
   bool result_kept_ : 1 = false;      // of a task, to be destroyed if it fails yet
-  unsigned char spare_ : 2 = 0;
+  bool eventful_ : 1 = false;         // of a task: an error or a request came by
+  unsigned char spare_ : 1 = 0;
 
  private:
   watcher* watchers_ = nullptr;  // circular; its prev is the last

@@ -57,7 +57,7 @@ void task_state::request_own_cancellation() noexcept {
 
 // Unless there is an error the frame is gone: arguments die before anybody is told.
 inline void task_state::returned(promise_base* root) noexcept {
-  if (error_ || cause_ || flags_.has(task_flag::must_cancel)) [[unlikely]]
+  if (eventful_) [[unlikely]]
     return end_unusually(root);
   end(future_status::value);
 }
@@ -194,6 +194,7 @@ void task_state::abandon() noexcept {
 
 void task_state::note_request(const cancel_ref& cause) noexcept {
   ++cancelling_;
+  eventful_ = true;
   if (cause && cause->why() != cancel_why::requested &&
       cause->why() != cancel_why::timeout) {
     flags_.set(task_flag::must_leave);

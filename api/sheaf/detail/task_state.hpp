@@ -93,7 +93,10 @@ class task_state : public future_state, public task_link {
   promise_base* innermost() const noexcept { return innermost_; }
   void set_innermost(promise_base* p) noexcept { innermost_ = p; }
   /// What the innermost coroutine threw, on its way to the one that awaits it.
-  void throw_in_flight(std::exception_ptr e) noexcept { error_ = std::move(e); }
+  void throw_in_flight(std::exception_ptr e) noexcept {
+    error_ = std::move(e);
+    eventful_ = true;
+  }
   bool has_in_flight() const noexcept { return error_ != nullptr; }
   std::exception_ptr take_in_flight() noexcept { return std::exchange(error_, nullptr); }
   /// Its own coroutine threw after it returned a value: a local's destructor did.
