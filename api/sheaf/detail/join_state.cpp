@@ -4,6 +4,7 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <type_traits>
@@ -245,13 +246,62 @@ void join_state::let_go(join_link& l) noexcept {
 
 bool join_state::cancel(const cancel_ref& cause) noexcept {
   if (done()) return future_state::cancel(cause);
+  if (being_cancelled_) return false;  // a circle of joins
   being_cancelled_ = true;
+  deep_requests& deep = loop().deep();
+  if (deep.full()) [[unlikely]]
+    return put_off(cause);
+  deep.enter();
+  const bool accepted = pass_to_children(cause);
+  if (deep.outermost() && deep.put_off_) [[unlikely]]
+    tell_put_off();
+  deep.leave();
+  if (deep.put_off_) [[unlikely]]
+    hold_in(deep.told_);
+  else
+    being_cancelled_ = false;
+  return accepted;
+}
+
+bool join_state::pass_to_children(const cancel_ref& cause) noexcept {
   const bool accepted = stop_children(cause);
-  being_cancelled_ = false;
   if (!accepted && !supplying_) return false;
   cancel_as(cause);
   if (running_ == 0) queue();
   return true;
+}
+
+// ---- a request from very far out -------------------------------------------------------
+
+void join_state::hold_in(join_state*& list) noexcept {
+  retain();
+  deep_next_ = std::exchange(list, this);
+}
+
+bool join_state::put_off(const cancel_ref& cause) noexcept {
+  const bool accepts = supplying_ || std::ranges::any_of(links(), [](const join_link& l) {
+                         return l.child && !l.child->done();
+                       });
+  if (!accepts) return being_cancelled_ = false;
+  cancel_as(cause);
+  hold_in(loop().deep().put_off_);
+  return true;
+}
+
+// Of the outermost join: those that are told may put off others.
+void join_state::tell_put_off() noexcept {
+  deep_requests& deep = loop().deep();
+  while (join_state* const j = deep.put_off_) {
+    deep.put_off_ = j->deep_next_;
+    j->deep_next_ = std::exchange(deep.told_, j);
+    const cancel_ref cause = j->cause_;
+    j->pass_to_children(cause);
+  }
+  while (join_state* const j = deep.told_) {
+    deep.told_ = std::exchange(j->deep_next_, nullptr);
+    j->being_cancelled_ = false;
+    j->release();
+  }
 }
 
 // ---- the result ------------------------------------------------------------------------

@@ -213,6 +213,10 @@ class join_state : public future_state {
   void end_the_rest() noexcept;
   bool is_ours(std::size_t place) const noexcept;
   bool stop_children(const cancel_ref& cause) noexcept;
+  bool pass_to_children(const cancel_ref& cause) noexcept;
+  bool put_off(const cancel_ref& cause) noexcept;
+  void hold_in(join_state*& list) noexcept;
+  void tell_put_off() noexcept;
   void let_go(join_link& l) noexcept;
   void finish() noexcept;
   inline void settle_result() noexcept;
@@ -245,6 +249,7 @@ class join_state : public future_state {
   std::size_t spare_;    // failures that it can bear
   std::uint64_t began_;  // nanoseconds of the loop's clock
   std::unique_ptr<child_table> table_;
+  join_state* deep_next_ = nullptr;  // in a list of deep_requests
 };
 
 }  // namespace sheaf::detail

@@ -2,6 +2,7 @@
 
 #include <sheaf/context_var.hpp>
 #include <sheaf/detail/debug_notes.hpp>
+#include <sheaf/detail/deep_requests.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_session.hpp>
@@ -108,6 +109,8 @@ class loop_core final : public runtime::scheduler {
   /// For reports, in debug mode.
   debug_notes& notes() noexcept { return notes_; }
 
+  deep_requests& deep() noexcept { return deep_requests_; }
+
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
 
@@ -178,6 +181,7 @@ class loop_core final : public runtime::scheduler {
   // The task last looked up in it: often run()'s, which has one.
   std::uint64_t looked_up_ = 0;
   context_state* found_ = nullptr;
+  deep_requests deep_requests_;
   debug_notes notes_;
   std::shared_ptr<runtime::thread_pool> executor_;
   std::vector<std::shared_ptr<runtime::thread_pool>> replaced_;
