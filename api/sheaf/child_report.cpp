@@ -82,6 +82,19 @@ child_report report_of(const child_table::row& row, std::size_t index) {
 
 }  // namespace
 
+child_report report_of(const task_state& child, std::size_t index, child_times when) {
+  child_report r = report_of({.status = child.status(),
+                              .is_task = true,
+                              .error = child.error(),
+                              .cause = child.cause(),
+                              .task = child.id(),
+                              .started = when.started,
+                              .ended = when.ended},
+                             index);
+  if (child.named()) r.name = child.name();
+  return r;
+}
+
 std::vector<child_report> children_of(const future_state& of) {
   std::vector<child_report> all;
   const auto* const join = dynamic_cast<const join_state*>(&of);

@@ -38,7 +38,15 @@ std::string describe(const child_report& child);
 
 namespace detail {
 class future_state;
+class task_state;
 std::vector<child_report> children_of(const future_state& of);
+
+/// Nanoseconds of the loop's clock.
+struct child_times {
+  std::uint64_t started;
+  std::uint64_t ended;
+};
+child_report report_of(const task_state& child, std::size_t index, child_times when);
 }  // namespace detail
 
 }  // namespace sheaf

@@ -33,13 +33,14 @@ const exception_group* as_group(const std::exception_ptr& e) noexcept {
 struct exception_group::content {
   std::string message;
   std::vector<exception_context> contexts;
+  std::vector<child_report> children;
   std::vector<std::exception_ptr> exceptions;
   // Made when first asked for: describing an exception costs as much as throwing it.
   mutable std::once_flag described;
   mutable std::string text;
 
-  content(std::string m, std::vector<exception_context> c)
-      : message(std::move(m)), contexts(std::move(c)) {
+  content(std::string m, std::vector<exception_context> c, std::vector<child_report> all)
+      : message(std::move(m)), contexts(std::move(c)), children(std::move(all)) {
     if (contexts.empty()) {
       throw std::invalid_argument("exception_group: it must hold an exception");
     }
@@ -66,9 +67,10 @@ struct exception_group::content {
 };
 
 exception_group::exception_group(std::string message,
-                                 std::vector<exception_context> contexts)
-    : content_(std::make_shared<const content>(std::move(message), std::move(contexts))) {
-}
+                                 std::vector<exception_context> contexts,
+                                 std::vector<child_report> children)
+    : content_(std::make_shared<const content>(std::move(message), std::move(contexts),
+                                               std::move(children))) {}
 
 exception_group::exception_group(std::string message,
                                  std::vector<std::exception_ptr> exceptions)
@@ -82,6 +84,10 @@ const std::vector<std::exception_ptr>& exception_group::exceptions() const noexc
 
 const std::vector<exception_context>& exception_group::contexts() const noexcept {
   return content_->contexts;
+}
+
+const std::vector<child_report>& exception_group::children() const noexcept {
+  return content_->children;
 }
 
 const char* exception_group::what() const noexcept {

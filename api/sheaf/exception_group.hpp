@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/child_report.hpp>
 #include <sheaf/runtime/exception_context.hpp>
 
 #include <cstddef>
@@ -24,13 +25,19 @@ class exception_group final : public std::exception {
   /// Throws std::invalid_argument if there is no exception, or one is null.
   exception_group(std::string message, std::vector<std::exception_ptr> exceptions);
   /// The same, with what is known of each: whose it was, and where that was made.
-  exception_group(std::string message, std::vector<exception_context> contexts);
+  /// And of the children among which they were.
+  exception_group(std::string message, std::vector<exception_context> contexts,
+                  std::vector<child_report> children = {});
 
   const std::string& message() const noexcept;
   const std::vector<std::exception_ptr>& exceptions() const noexcept;
   /// One for each of exceptions(), in their order: the task, where it was made, and where it
   /// last waited. describe(context) is one line.
   const std::vector<exception_context>& contexts() const noexcept;
+  /// Of a task_group: what became of its children, in the order in which they were made, with
+  /// the times of each. Those that had ended well before the first failure are left out, so
+  /// that a group may go on for ever; so are all in what split() gives.
+  const std::vector<child_report>& children() const noexcept;
 
   /// One line: the message, how many there are, and the first of them.
   const char* what() const noexcept override;

@@ -11,6 +11,7 @@
 #include <sheaf/promise.hpp>
 #include <sheaf/quorum.hpp>
 #include <sheaf/race.hpp>
+#include <sheaf/task_group.hpp>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
@@ -68,6 +69,39 @@ TEST_CASE("children: of a gather that failed, all of them", "[api][children]") {
     CHECK(*all[2].ended - *all[2].started == 23ms);
     CHECK(all[4].task == 0);
   }());
+}
+
+TEST_CASE("children: of a task group that failed, those there were", "[api][children]") {
+  virtual_loop l;
+  event_log lines;
+  event_log log;
+  const auto body = [&](task_group& g) -> coro<> {
+    g.create_task(give(1, 1ms));
+    g.create_task(reluctant(log, "b", 1h, 20ms));
+    co_await sleep(2ms);
+    g.create_task(fail("x", 3ms), task_options().name("fetch"));
+    g.create_task(fail("y", 3ms));
+    g.create_task(give(2, 3ms));
+    g.create_task(give(3, 1h));
+  };
+  const auto parent = [&]() -> coro<> {
+    try {
+      co_await task_group::run(body);
+    } catch (const exception_group& e) {
+      const exception_group copy = e;
+      for (child_report c : copy.children()) {
+        if (c.name == "Task-" + std::to_string(c.task)) c.name = "T";
+        lines.push_back(describe(c));
+      }
+      CHECK(e.split<std::exception>().matching->children().empty());
+    }
+  };
+  l.run_until_complete(parent());
+  CHECK(lines == event_log{"#1 'T' was cancelled after 25 ms: as asked",
+                           "#2 'fetch' failed after 3 ms: test::failure: x",
+                           "#3 'T' failed after 3 ms: test::failure: y",
+                           "#4 'T' succeeded after 3 ms",
+                           "#5 'T' was cancelled after 3 ms: a sibling failed"});
 }
 
 TEST_CASE("children: of what has not failed there is no table", "[api][children]") {

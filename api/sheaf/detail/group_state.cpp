@@ -3,6 +3,7 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/exception_group.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <utility>
@@ -75,7 +76,9 @@ void group_state::throw_errors() {
     parent_->uncancel();
     parent_->cancel(cause);
   }
-  throw exception_group("unhandled errors in a task group", failures());
+  std::ranges::sort(children_, {}, &child_report::index);
+  throw exception_group("unhandled errors in a task group", failures(),
+                        std::move(children_));
 }
 
 std::vector<exception_context> group_state::failures() {
@@ -111,7 +114,24 @@ void group_state::refuse() const {
                   "task are done");
 }
 
+void group_state::settled_unusually(group_link& l) noexcept {
+  take_down(l);
+  if (l.child->failed()) keep_failed(l);
+}
+
+// Those that ended well before anything failed are forgotten: a group may go on for ever.
+void group_state::take_down(const group_link& l) noexcept {
+  try {
+    children_.push_back(report_of(*l.child, l.index,
+                                  {.started = l.started, .ended = loop().batch_time()}));
+  } catch (
+      const std::bad_alloc&) {  // the errors themselves are worth more than the table
+    children_.clear();
+  }
+}
+
 void group_state::keep_failed(group_link& l) noexcept {
+  attentive_ = true;
   l.child->retain();
   l.child->mark_retrieved();
   failed_.append(l);
@@ -149,7 +169,7 @@ void group_state::abort_all(cancel_ref cause) noexcept {
 // that this very request has reached already, on another way, is not asked again: that would
 // end its cleanup.
 void group_state::abort(const cancel_ref& cause) noexcept {
-  aborting_ = true;
+  aborting_ = attentive_ = true;
   parent_->mark_in_request(true);  // of a child that awaits its parent
   for (group_link* l = running_list_.first(); l != running_list_.end(); l = l->next) {
     if (!cause || l->child->cause() != cause) l->child->cancel(cause);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/child_report.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
@@ -25,6 +26,8 @@ struct group_link {
   task_state* child;
   group_link* prev;
   group_link* next;
+  std::uint64_t started;  // nanoseconds of the loop's clock
+  std::uint32_t index;    // of the children, as they were made
 };
 
 /// A circle of links, in order.
@@ -46,7 +49,7 @@ class group_list {
   }
 
  private:
-  group_link ends_{{}, nullptr, &ends_, &ends_};
+  group_link ends_{{}, nullptr, &ends_, &ends_, 0, 0};
 };
 
 /// A task_group: the untyped part. Stands in the frame of task_group::run().
@@ -81,6 +84,8 @@ class group_state final : public observer {
   [[noreturn]] void refuse() const;
   void add(task_state& child, group_link& l) noexcept {
     l.child = &child;
+    l.started = loop().batch_time();
+    l.index = made_++;
     running_list_.append(l);
     ++running_;
     child.watch(l.registration, *this);
@@ -99,8 +104,8 @@ class group_state final : public observer {
     group_link& l = reinterpret_cast<group_link&>(w);
     group_list::remove(l);
     --running_;
-    if (l.child->failed()) [[unlikely]]
-      keep_failed(l);
+    if (l.child->failed() || attentive_) [[unlikely]]
+      settled_unusually(l);
     if (running_ == 0 && leaving_) queue();
   }
   void run() noexcept override;
@@ -109,7 +114,9 @@ class group_state final : public observer {
  private:
   friend group_wait;
 
+  void settled_unusually(group_link& l) noexcept;
   void keep_failed(group_link& l) noexcept;
+  void take_down(const group_link& l) noexcept;
   void queue() noexcept;
   void abort(const cancel_ref& cause) noexcept;
   void abort_all(cancel_ref cause) noexcept;
@@ -130,14 +137,18 @@ class group_state final : public observer {
   group_list running_list_;
   group_list failed_;
   std::size_t running_ = 0;
+  std::vector<child_report>
+      children_;  // that failed, or were asked to stop and have ended
   std::exception_ptr body_error_;
   std::exception_ptr exit_;  // a system_exit, of a child or the body
   cancel_ref own_request_;   // what the group cancelled its parent with
   cancel_ref outside_;       // the last request that was not the group's
   std::uint32_t id_ = 0;
+  std::uint32_t made_ = 0;
   bool leaving_ = false;    // the body has ended
   bool queued_ = false;     // in the ready queue
   bool aborting_ = false;   // the children were asked to stop
+  bool attentive_ = false;  // what becomes of the children is taken down
   bool cancelled_ = false;  // a cancellation is to come out, if no error does
   bool request_came_ =
       false;  // the parent was cancelled while it waited for the children
