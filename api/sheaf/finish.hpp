@@ -77,7 +77,7 @@ template <class T>
 template <detail::coro_like A>
 [[nodiscard]] auto finish(A&& what,
                           std::source_location at = std::source_location::current()) {
-  return finish(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)), at);
+  return finish(detail::to_coro(std::forward<A>(what)), at);
 }
 
 }  // namespace sheaf

@@ -89,8 +89,7 @@ class loop : public runtime::loop {
   template <detail::coro_like A>
   auto create_task(A&& what, const task_options& options = {},
                    std::source_location at = std::source_location::current()) {
-    using coro_type = typename std::remove_cvref_t<A>::coro_type;
-    return create_task(coro_type(std::forward<A>(what)), options, at);
+    return create_task(detail::to_coro(std::forward<A>(what)), options, at);
   }
 
   /// Runs the loop until `what` is done and gives its value, or throws what it ended with.

@@ -207,8 +207,7 @@ T run(coro<T> main, run_options options = {},
 template <detail::coro_like A>
 auto run(A&& main, run_options options = {},
          std::source_location at = std::source_location::current()) {
-  using coro_type = typename std::remove_cvref_t<A>::coro_type;
-  return run(coro_type(std::forward<A>(main)), std::move(options), at);
+  return run(detail::to_coro(std::forward<A>(main)), std::move(options), at);
 }
 
 }  // namespace sheaf

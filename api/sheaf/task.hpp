@@ -165,17 +165,16 @@ template <class T>
   return detail::create_task_on(l, std::move(c), options, at);
 }
 
-/// The same of wait_for(...) or timeout::run(...).
+/// The same of wait_for(...), timeout::run(...), and of what is awaited in place: q.get(),
+/// e.wait(), sleep(d).
 template <detail::coro_like A>
 auto create_task(A&& what, std::source_location at = std::source_location::current()) {
-  return create_task(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)),
-                     at);
+  return create_task(detail::to_coro(std::forward<A>(what)), at);
 }
 template <detail::coro_like A>
 auto create_task(A&& what, const task_options& options,
                  std::source_location at = std::source_location::current()) {
-  return create_task(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)),
-                     options, at);
+  return create_task(detail::to_coro(std::forward<A>(what)), options, at);
 }
 
 /// asyncio's ensure_future: a task or future is given back as it is, a coro becomes a task.

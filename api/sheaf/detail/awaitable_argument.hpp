@@ -35,7 +35,7 @@ struct awaitable_traits<future<T>> {
 
 template <class A>
   requires coro_like<A>
-struct awaitable_traits<A> : awaitable_traits<typename A::coro_type> {};
+struct awaitable_traits<A> : awaitable_traits<coro_form_t<A>> {};
 
 template <class A>
 using awaited_t = typename awaitable_traits<std::remove_cvref_t<A>>::value;
@@ -130,8 +130,7 @@ template <class A>
     loop_core& here = loop_or_current(l);
     l = &here;
     if constexpr (coro_like<A>) {
-      using coro_type = typename std::remove_cvref_t<A>::coro_type;
-      return make_child(here, coro_type(std::forward<A>(a)), mode);
+      return make_child(here, to_coro(std::forward<A>(a)), mode);
     } else {
       if (here.factory) [[unlikely]]
         return make_child(here, std::forward<A>(a), mode);
