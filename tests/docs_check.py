@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks the documentation: relative links resolve, and C++ snippets are compiled code.
 
-A ```cpp block says above itself where it comes from, and has to be found there, whatever
-the indentation; a line that is only `// ...` skips any number of lines:
+A ```cpp or ```python block says above itself where it comes from, and has to be found there,
+whatever the indentation; a line that is only `// ...` skips any number of lines:
 
     <!-- from examples/gather.cpp -->
 
@@ -97,7 +97,7 @@ def found_in(snippet, source):
 def check_snippets(page, snippets, problems):
     where = page.relative_to(ROOT)
     for number, language, above, code in snippets:
-        if language != "cpp" or EXCUSE.search(above):
+        if language not in ("cpp", "python") or EXCUSE.search(above):
             continue
         source = SOURCE.search(above)
         if not source:
