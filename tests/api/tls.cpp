@@ -1,8 +1,6 @@
 #include "support/catch.hpp"
-#include "support/children.hpp"
 #include "support/tls_pair.hpp"
 
-#include <sheaf/gather.hpp>
 #include <sheaf/run.hpp>
 
 #include <string>
@@ -10,20 +8,9 @@
 using namespace sheaf;
 using namespace std::chrono_literals;
 using test::client_context;
-using test::plain_pair;
 using test::server_context;
 using test::stream_pair;
-using test::to_localhost;
-
-namespace {
-
-coro<stream_pair> tls_pair(tls_context client, tls_context server) {
-  stream_pair p = plain_pair();
-  co_await gather(p.client.start_tls(client, to_localhost()), p.server.start_tls(server));
-  co_return p;
-}
-
-}  // namespace
+using test::tls_pair;
 
 TEST_CASE("tls: bytes go both ways, and end cleanly", "[api][tls]") {
   run([]() -> coro<> {

@@ -68,9 +68,9 @@ coro<> serve_over_tls(std::shared_ptr<connection_handler> handler, tls_wish wish
 // whoever sits between would like to have it: it is the handshake's (CVE-2011-0411).
 coro<> start_tls(stream_ref core, tls_context context, tls_options options) {
   require_plain(*core);
+  closes_unless_done guard(*core);
   auto made = std::make_unique<tls_filter>(*core, context, options);
   tls_filter& filter = *made;
-  closes_unless_done guard(*core);
   core->set_filter(std::move(made));
   const std::string came = core->buffer().take(core->buffer().size());
   filter.begin(came);

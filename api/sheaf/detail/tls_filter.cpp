@@ -262,11 +262,27 @@ bool tls_filter::close() noexcept {
   if (phase_ == phase::shaking) return false;
   phase_ = phase::closing;
   const operation sends_at_the_end(*this);
-  send_end();
+  if (!send_last()) return false;
   if (gave_end_) return false;
   discard();
-  if (peer_ended_) return true;  // the handle closes by itself
-  wait_for_peer();
+  if (!peer_ended_) wait_for_peer();
+  return true;
+}
+
+// Whether it could be said. Where only this end is left to be sent, and the peer has gone, no
+// byte of the program's is lost, so that it is no error.
+bool tls_filter::send_last() noexcept {
+  const bool nothing_else = core_.queued() == 0;
+  end_wanted_ = false;
+  if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0) SSL_shutdown(ssl_.get());
+  if (nothing_else && !core_.gone()) {
+    std::error_code gone;
+    const std::size_t n = core_.handle().try_write(wire_.out(), gone);
+    if (gone) wire_.clear_out();
+    if (gone) return false;
+    wire_.sent(n);
+  }
+  flush();
   return true;
 }
 
@@ -301,8 +317,10 @@ void tls_filter::on_time() noexcept {
   if (phase_ == phase::closing) {
     return core_.queued() < unsent_ ? limit_close() : core_.abort();
   }
-  const auto s = std::chrono::duration<double>(options_.handshake_timeout()).count();
-  fail(tls_errc::timed_out, "TLS handshake took longer than " + std::to_string(s) + " s");
+  const auto ms =
+      std::chrono::ceil<std::chrono::milliseconds>(options_.handshake_timeout());
+  fail(tls_errc::timed_out,
+       "TLS handshake took longer than " + std::to_string(ms.count()) + " ms");
 }
 
 // ---- failing ---------------------------------------------------------------------------

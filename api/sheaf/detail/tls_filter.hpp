@@ -61,6 +61,7 @@ class tls_filter final : public stream_filter, private tls_choice {
   std::size_t decrypt(std::span<char> room) noexcept;
   void encrypt(std::string_view plain);
   void send_end() noexcept;
+  bool send_last() noexcept;
   void flush() noexcept;
   void on_end() noexcept;
   void on_time() noexcept;

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,7 @@ class tls_wire {
 
   /// What OpenSSL has written; the memory is lent by the thread between lend and give_back.
   std::string_view out() const noexcept { return out_; }
+  void sent(std::size_t n) noexcept { out_.erase(0, n); }
   void clear_out() noexcept { out_.clear(); }
   void lend() noexcept;
   void give_back() noexcept;
