@@ -1,4 +1,7 @@
 #include <sheaf/detail/connect_wait.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/detail/start_tls.hpp>
+#endif
 #include <sheaf/hedge.hpp>
 #include <sheaf/open_connection.hpp>
 #include <sheaf/resolve.hpp>
@@ -94,23 +97,13 @@ coro<stream> connect_any(std::vector<address> all, connection_options options) {
   }
 }
 
-}  // namespace
-
-coro<stream> open_connection(address to, connection_options options) {
-  return connect_any({to}, options);
-}
-
-coro<stream> open_connection(std::vector<address> to, connection_options options) {
-  return connect_any(std::move(to), options);
-}
-
-coro<stream> open_connection(std::string host, port_number port,
-                             connection_options options) {
+coro<stream> connect_host(std::string host, port_number port,
+                          connection_options options) {
   std::vector<address> all = co_await resolve(host, port.value());
   co_return co_await connect_any(std::move(all), options);
 }
 
-coro<stream> open_unix_connection(std::string path, connection_options options) {
+coro<stream> connect_path(std::string path, connection_options options) {
   const std::string target = "'" + path + "'";
   const auto begin = [&path](runtime::pipe& socket, done_callback f) {
     socket.connect(path, std::move(f));
@@ -118,6 +111,34 @@ coro<stream> open_unix_connection(std::string path, connection_options options) 
   using wait = detail::connect_wait<runtime::pipe, decltype(begin)>;
   runtime::pipe socket = co_await wait(target, begin);
   co_return connected(std::move(socket), options);
+}
+
+/// Over TLS, if that is wished for; `host` is whom was asked for.
+coro<stream> dressed(coro<stream> plain, const connection_options& options,
+                     std::string host) {
+#ifndef SHEAF_NO_TLS
+  if (options.tls()) return detail::secured(std::move(plain), *options.tls(), host);
+#endif
+  return plain;
+}
+
+}  // namespace
+
+coro<stream> open_connection(address to, connection_options options) {
+  return dressed(connect_any({to}, options), options, to.host());
+}
+
+coro<stream> open_connection(std::vector<address> to, connection_options options) {
+  return dressed(connect_any(std::move(to), options), options, {});
+}
+
+coro<stream> open_connection(std::string host, port_number port,
+                             connection_options options) {
+  return dressed(connect_host(host, port, options), options, host);
+}
+
+coro<stream> open_unix_connection(std::string path, connection_options options) {
+  return dressed(connect_path(std::move(path), options), options, {});
 }
 
 }  // namespace sheaf

@@ -6,6 +6,9 @@
 #include <sheaf/runtime/address.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/stream.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/tls_context.hpp>
+#endif
 
 #include <chrono>
 #include <cstddef>
@@ -54,6 +57,20 @@ class connection_options {
     return std::move(local_address(from));
   }
 
+#ifndef SHEAF_NO_TLS
+  /// Over TLS: the stream is given when its handshake has ended. The server's certificate
+  /// must be good for the host that was asked for, or for server_hostname() of `options`,
+  /// which a list of addresses and a path need.
+  connection_options& tls(const tls_context& context, tls_options options = {}) & {
+    tls_ = tls_wish{context, std::move(options)};
+    return *this;
+  }
+  connection_options&& tls(const tls_context& context, tls_options options = {}) && {
+    return std::move(tls(context, std::move(options)));
+  }
+  const std::optional<tls_wish>& tls() const noexcept { return tls_; }
+#endif
+
   std::size_t limit() const noexcept { return limit_; }
   std::int64_t delay_ns() const noexcept { return delay_ns_; }
   bool interleave() const noexcept { return interleave_; }
@@ -64,6 +81,9 @@ class connection_options {
   std::int64_t delay_ns_ = 250'000'000;
   bool interleave_ = true;
   std::optional<address> local_;
+#ifndef SHEAF_NO_TLS
+  std::optional<tls_wish> tls_;
+#endif
 };
 
 /// Connects to the first of the host's addresses that answers ("happy eyeballs", RFC 8305):
@@ -71,7 +91,8 @@ class connection_options {
 ///
 /// Failure: uv_error: the error of the only address (ECONNREFUSED, ETIMEDOUT, EMFILE), or a
 /// connect_error, which names all; EAI_NONAME and its kin if the host is not found.
-/// std::out_of_range for what is no port. The sockets of all other tries are closed when this
+/// std::out_of_range for what is no port; tls_error from the handshake, over TLS, which no
+/// other address is tried after. The sockets of all other tries are closed when this
 /// returns. Cancellation: total; they all are.
 /// Cost: with one address, no task; with more, a task for each try.
 coro<stream> open_connection(std::string host, port_number port,

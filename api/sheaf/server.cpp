@@ -1,4 +1,7 @@
 #include <sheaf/detail/settled.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/detail/start_tls.hpp>
+#endif
 #include <sheaf/resolve.hpp>
 #include <sheaf/server.hpp>
 
@@ -35,6 +38,9 @@ namespace {
 
 detail::server_ref make(detail::connection_handler handler, const server_options& o,
                         std::source_location at) {
+#ifndef SHEAF_NO_TLS
+  if (o.tls()) handler = detail::over_tls(std::move(handler), *o.tls());
+#endif
   return detail::server_ref::adopt(
       new detail::server_core(detail::loop_core::current("start_server"),
                               std::move(handler), o.backlog(), o.limit(), at));

@@ -3,6 +3,7 @@
 #include <sheaf/open_connection.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace sheaf {
@@ -41,6 +42,19 @@ class server_options {
     return *this;
   }
   server_options&& start_serving(bool on) && { return std::move(start_serving(on)); }
+
+#ifndef SHEAF_NO_TLS
+  /// Over TLS: a handler is called when the handshake of its stream has ended. One that fails
+  /// is reported, and the server goes on.
+  server_options& tls(const tls_context& context, tls_options options = {}) & {
+    connection_.tls(context, std::move(options));
+    return *this;
+  }
+  server_options&& tls(const tls_context& context, tls_options options = {}) && {
+    return std::move(tls(context, std::move(options)));
+  }
+  const std::optional<tls_wish>& tls() const noexcept { return connection_.tls(); }
+#endif
 
   int backlog() const noexcept { return backlog_; }
   bool reuse_port() const noexcept { return reuse_port_; }

@@ -1,6 +1,5 @@
 #include <sheaf/detail/start_tls.hpp>
 #include <sheaf/detail/tls_filter.hpp>
-#include <sheaf/stream.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -78,13 +77,13 @@ coro<> start_tls(stream_ref core, tls_context context, tls_options options) {
   guard.done();
 }
 
-coro<stream> secured(stream s, std::optional<tls_wish> wish, std::string host) {
-  if (!wish) co_return s;
-  if (wish->context.is_server()) {
+coro<stream> secured(coro<stream> plain, tls_wish wish, std::string host) {
+  if (wish.context.is_server()) {
     throw invalid_state("open_connection: this tls_context is a server's");
   }
-  if (wish->options.server_hostname().empty()) wish->options.server_hostname(host);
-  co_await s.start_tls(std::move(wish->context), std::move(wish->options));
+  if (wish.options.server_hostname().empty()) wish.options.server_hostname(host);
+  stream s = co_await std::move(plain);
+  co_await s.start_tls(std::move(wish.context), std::move(wish.options));
   co_return s;
 }
 
