@@ -8,11 +8,14 @@
 #include <sheaf/connect_error.hpp>
 #include <sheaf/context_var.hpp>
 #include <sheaf/coro.hpp>
+#include <sheaf/directory.hpp>
 #include <sheaf/event.hpp>
 #include <sheaf/exception_group.hpp>
 #include <sheaf/exceptions.hpp>
+#include <sheaf/file.hpp>
 #include <sheaf/finish.hpp>
 #include <sheaf/first_success.hpp>
+#include <sheaf/fs.hpp>
 #include <sheaf/future.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/generator.hpp>

@@ -84,6 +84,11 @@ class task_state : public future_state, public task_link {
     flags_.clear(task_flag::interrupted);
     return was;
   }
+  /// For what came to its end before it could be stopped: what was delivered is delivered
+  /// anew, by the next await.
+  void postpone_interrupt() noexcept {
+    if (consume_interrupt()) flags_.set(task_flag::must_cancel);
+  }
   /// While set, a request that comes around to this task again ends at the one before it.
   void mark_in_request(bool on) noexcept {
     on ? flags_.set(task_flag::in_request) : flags_.clear(task_flag::in_request);

@@ -18,6 +18,14 @@ Raw copy_out(const sockaddr* from) noexcept {
   return raw;
 }
 
+/// "%eth0", or the number of a card that is gone.
+std::string zone(unsigned card) {
+  char name[UV_IF_NAMESIZE];
+  std::size_t size = sizeof name;
+  const bool known = uv_if_indextoiid(card, name, &size) == 0;
+  return '%' + (known ? std::string(name, size) : std::to_string(card));
+}
+
 }  // namespace
 
 static_assert(sizeof(sockaddr_in6) == 28 && sizeof(sockaddr_in) <= 28);
@@ -68,6 +76,7 @@ std::string address::host() const {
   if (is_ipv6()) {
     const auto v6 = copy_out<sockaddr_in6>(raw());
     uv_ip6_name(&v6, text, sizeof text);
+    if (v6.sin6_scope_id != 0) return text + zone(v6.sin6_scope_id);
   } else {
     const auto v4 = copy_out<sockaddr_in>(raw());
     uv_ip4_name(&v4, text, sizeof text);

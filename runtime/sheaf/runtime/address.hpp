@@ -15,7 +15,7 @@ namespace sheaf::runtime {
 enum class address_family { any, ipv4, ipv6 };
 
 /// The address of a socket, IPv4 or IPv6, as the system has it (sockaddr_in, sockaddr_in6): a
-/// value, of 32 bytes.
+/// value, of 32 bytes. ip(a.host(), a.port()) is `a` again.
 class address {
  public:
   /// 0.0.0.0, port 0.
@@ -27,7 +27,7 @@ class address {
   /// A copy of the system's. Throws uv_error (EAFNOSUPPORT) for another family.
   static address from(const sockaddr* raw);
 
-  /// "127.0.0.1", "::1"
+  /// "127.0.0.1", "::1", "fe80::1%eth0": with the zone, if it has one.
   std::string host() const;
   std::uint16_t port() const noexcept;
   void set_port(std::uint16_t port) noexcept;

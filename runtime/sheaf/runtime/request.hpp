@@ -32,6 +32,10 @@ class [[nodiscard("the request is cancelled when this is destroyed")]] request {
   /// a thread has begun with it: it runs to its end, and the callback gets its result.
   bool cancel() noexcept;
 
+  /// Keeps `what`, which its thread needs, until libuv has let go, this object gone or not;
+  /// it dies on the loop's thread.
+  void keep(std::shared_ptr<const void> what) noexcept;
+
   /// Lets it go on without this object; the callback is called as before.
   void detach() && noexcept;
 

@@ -48,6 +48,11 @@ class request_block : public handle_link {
   /// Whether the callback is no longer to be called, so that nobody takes the answer.
   bool silenced() const noexcept { return silenced_; }
 
+  /// Nothing if libuv has given it back.
+  void keep(std::shared_ptr<const void> what) noexcept {
+    if (pending()) kept_ = std::move(what);
+  }
+
   /// The wrapper's destructor: from here on the callback is not called.
   void dispose() noexcept {
     if (pending()) {
@@ -90,6 +95,7 @@ class request_block : public handle_link {
       running_ = false;
     }
     silence();
+    kept_.reset();
     if (!held_) delete this;
     s.release();
   }
@@ -103,6 +109,7 @@ class request_block : public handle_link {
   }
 
  private:
+  std::shared_ptr<const void> kept_;
   scheduler* owner_;       // null once libuv has given it back
   bool held_ = true;       // by its wrapper
   bool closing_ = false;   // its loop is

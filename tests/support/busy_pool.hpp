@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sheaf/loop.hpp>
+#include <sheaf/runtime/work.hpp>
+
+#include <atomic>
+#include <system_error>
+#include <thread>
+
+namespace test {
+
+/// Holds all threads of libuv's pool, so that what is asked for meanwhile stays queued.
+class busy_pool {
+ public:
+  explicit busy_pool(sheaf::loop& l) {
+    for (int i = 0; i < threads; ++i) {
+      sheaf::runtime::work(
+          l,
+          [this] {
+            ++held_;
+            while (!free_) std::this_thread::yield();
+            --held_;
+          },
+          [](std::error_code) {})
+          .detach();
+    }
+    while (held_ < threads) std::this_thread::yield();
+  }
+  busy_pool(const busy_pool&) = delete;
+  busy_pool& operator=(const busy_pool&) = delete;
+  ~busy_pool() { free(); }
+
+  void free() {
+    free_ = true;
+    while (held_ > 0) std::this_thread::yield();
+  }
+
+ private:
+  static constexpr int threads = 4;
+  std::atomic<int> held_ = 0;
+  std::atomic<bool> free_ = false;
+};
+
+}  // namespace test
