@@ -27,9 +27,7 @@ auto at(const char* what, once_begun how, F* f, std::string_view path, Args... a
 }
 
 void refuse_nul(const char* what, const std::string& path) {
-  if (path.find('\0') == std::string::npos) return;
-  throw uv_error(-EINVAL,
-                 std::string(what) + " '" + path.c_str() + "': a NUL in the path");
+  if (path.find('\0') != std::string::npos) throw uv_error(-EINVAL, what, path);
 }
 
 /// Tells the thread, at the end of the scope, that nobody waits any more.
@@ -43,7 +41,7 @@ struct forgetful {
 
 /// The subject of what has two paths.
 std::string pair(const std::string& from, const std::string& to) {
-  return from + "' -> '" + to;
+  return from + " -> " + to;
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ TEST_CASE("resolve: what is not found is an EAI error with its name", "[api][res
     const auto service = co_await as_outcome(resolve("127.0.0.1", "no-such-service"));
     CHECK(said(service.error()).find("EAI_SERVICE") != std::string::npos);
     const auto nul = co_await as_outcome(resolve(std::string("a\0b", 3), 1));
-    CHECK(said(nul.error()).find("a NUL in the name") != std::string::npos);
+    CHECK(said(nul.error()).find("EINVAL") != std::string::npos);
     const auto neither = co_await as_outcome(resolve("", ""));
     CHECK(said(neither.error()).find("EINVAL") != std::string::npos);
   }());

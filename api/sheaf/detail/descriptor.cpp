@@ -54,8 +54,7 @@ void descriptor::close_on_thread(runtime::loop& l) {
       if (waiting) waiting->try_set_value();
       return;
     }
-    const auto error =
-        std::make_exception_ptr(uv_error(c->code(), "fs::close '" + path + '\''));
+    const auto error = std::make_exception_ptr(uv_error(c->code(), "fs::close", path));
     // Nobody may wait any more.
     if (!waiting || !waiting->try_set_exception(error)) l->fail("a file's close", error);
   };

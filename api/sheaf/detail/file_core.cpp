@@ -20,7 +20,7 @@ std::int64_t checked_offset(std::uint64_t at, const char* what, const descriptor
   if (at <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return static_cast<std::int64_t>(at);
   }
-  throw uv_error(-EINVAL, std::string(what) + " '" + d.path() + "': the offset");
+  throw uv_error(-EINVAL, std::string(what) + ": the offset", d.path());
 }
 
 /// One operation: where it is, and, if that is the position, nobody else's meanwhile.
@@ -132,9 +132,9 @@ coro<std::size_t> write_once(const place& at, const std::shared_ptr<outgoing>& f
                              std::size_t done) {
   const auto piece = std::string_view(from->bytes).substr(done, largest_piece);
   const auto ask = [&at, &from, piece](runtime::loop& l, auto f) {
-    return keeping(
-        runtime::fs::write_borrowed(l, at.open()->number(), piece, at.offset(), std::move(f)),
-        from);
+    return keeping(runtime::fs::write_borrowed(l, at.open()->number(), piece, at.offset(),
+                                               std::move(f)),
+                   from);
   };
   using wait = request_wait<std::size_t, decltype(ask)>;
   // What was begun is written as a whole: only the first piece may be refused.

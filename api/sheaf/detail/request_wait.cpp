@@ -1,8 +1,6 @@
 #include <sheaf/detail/request_wait.hpp>
 #include <sheaf/runtime/error.hpp>
 
-#include <string>
-
 namespace sheaf::detail {
 
 // One that has asked to cancel itself suspends on nothing: the request comes at once.
@@ -43,9 +41,8 @@ void request_wait_base::resumed() {
 }
 
 void request_wait_base::throw_error() const {
-  std::string operation = kind_;
-  if (!subject_.empty()) operation += " '" + std::string(subject_) + '\'';
-  throw uv_error(error_.value(), operation);
+  if (subject_.empty()) throw uv_error(error_.value(), kind_);
+  throw uv_error(error_.value(), kind_, subject_);
 }
 
 }  // namespace sheaf::detail

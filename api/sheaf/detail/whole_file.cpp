@@ -94,7 +94,7 @@ int whole_file::write_all(int mode) {
 }
 
 std::string whole_file::result(const char* operation) && {
-  if (code_ != 0) throw uv_error(code_, std::string(operation) + " '" + path_ + '\'');
+  if (code_ != 0) throw uv_error(code_, operation, path_);
   return std::move(bytes_);
 }
 
