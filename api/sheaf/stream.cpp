@@ -5,11 +5,8 @@
 
 namespace sheaf {
 
-detail::stream_core& stream::core() const {
-  if (!core_) {
-    throw invalid_state("stream: it is connected to nothing, or was moved from");
-  }
-  return *core_;
+void stream::refuse() {
+  throw invalid_state("stream: it is connected to nothing, or was moved from");
 }
 
 namespace {

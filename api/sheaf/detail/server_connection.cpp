@@ -24,7 +24,7 @@ std::string server_connection::name() const {
 }
 
 std::size_t server_connection::unsent() const noexcept {
-  return stream_ && !stream_->gone() ? stream_->handle().write_queue_size() : 0;
+  return stream_ ? stream_->queued() : 0;
 }
 
 // Queued: its end may run foreign code, such as the exception handler.

@@ -1,68 +1,9 @@
 #include <sheaf/detail/stream_core.hpp>
+#include <sheaf/runtime/error.hpp>
+
+#include <cerrno>
 
 namespace sheaf::detail {
-
-// ---- waiting ---------------------------------------------------------------------------
-
-std::uint64_t stream_wait::object() const noexcept { return core_->id(); }
-
-// Entered last: what it waits for may fail at once, and wakes it then as at any other time.
-void stream_wait::begin(task_state& t) noexcept {
-  task_ = &t;
-  waiting_ = true;
-  t.suspended_on(*this);
-  enter();
-}
-
-void stream_wait::leave() noexcept {
-  if (waiting_) withdraw();
-  waiting_ = false;
-}
-
-// Total: what has come stays in the buffer, what was written is sent.
-bool stream_wait::cancel(const cancel_ref&) noexcept {
-  interrupt();
-  return true;
-}
-
-void stream_wait::interrupt() noexcept {
-  leave();
-  task_->wake_cancelled();
-}
-
-void read_wait::enter() noexcept {
-  core().reader_ = this;
-  core().start_reading();
-}
-
-bool read_wait::ready_if(bool enough) const {
-  core().require_no_reader();
-  return enough || core().ended();
-}
-
-void read_wait::withdraw() noexcept { core().reader_ = nullptr; }
-
-bool drain_wait::await_ready() const noexcept {
-  return !core().above_high_water() || core().error_ || core().gone();
-}
-
-void drain_wait::await_resume() {
-  resumed();
-  core().throw_error();
-}
-
-void drain_wait::enter() noexcept {
-  next_ = core().writers_;
-  if (next_) next_->prev_ = this;
-  core().writers_ = this;
-}
-
-void drain_wait::withdraw() noexcept {
-  (prev_ ? prev_->next_ : core().writers_) = next_;
-  if (next_) next_->prev_ = prev_;
-}
-
-// ---- life ------------------------------------------------------------------------------
 
 namespace {
 
@@ -71,6 +12,22 @@ struct as_stream {
   runtime::stream* operator()(runtime::stream& s) const noexcept { return &s; }
 };
 
+std::error_code code_of(int uv) noexcept { return {uv, uv_category()}; }
+
+/// Calls `f`, which asks libuv for something; the error if it refuses, or if its loop has
+/// closed the handle.
+template <class F>
+std::error_code refusal(F&& f) noexcept {
+  try {
+    f();
+  } catch (const std::system_error& e) {
+    return e.code();
+  } catch (...) {
+    return code_of(-ECANCELED);
+  }
+  return {};
+}
+
 }  // namespace
 
 runtime::stream* stream_core::stream_of(raw_stream& raw) noexcept {
@@ -78,23 +35,33 @@ runtime::stream* stream_core::stream_of(raw_stream& raw) noexcept {
 }
 
 stream_core::stream_core(loop_core& l, raw_stream raw, std::size_t limit)
-    : id_(l.next_join_id()),
+    : handle_(nullptr),
+      limit_(limit),
       loop_(runtime::intrusive_ptr<loop_core>::share(&l)),
       raw_(std::move(raw)),
-      handle_(stream_of(raw_)),
-      limit_(limit) {}
+      id_(l.next_join_id()) {
+  handle_ = stream_of(raw_);
+}
 
 stream_core::~stream_core() = default;
 
-void stream_core::require_no_reader() const {
-  if (!reader_) return;
+// ---- errors ----------------------------------------------------------------------------
+
+void stream_core::refuse_reader() const {
   throw invalid_state(
       "stream: another task reads from it already; let one task read, and hand over what "
       "it reads through a queue");
 }
 
-void stream_core::throw_error() const {
-  if (error_) std::rethrow_exception(failure());
+void stream_core::refuse_write() const {
+  throw_error();
+  if (closing_) throw invalid_state("stream: write after close()");
+  throw invalid_state("stream: write after write_eof()");
+}
+
+void stream_core::throw_unsent() const {
+  throw_error();
+  throw uv_error(-ECONNABORTED, "write to a stream that was aborted");
 }
 
 std::exception_ptr stream_core::failure() const {
@@ -105,18 +72,29 @@ std::exception_ptr stream_core::failure() const {
 }
 
 void stream_core::fail(std::error_code error, const char* operation) noexcept {
+  read_ended_ = true;
+  stop_reading();
+  fail_write(error, operation);
+  wake_reader();
+}
+
+// What the peer sent before it went can still be read; a reader who waits learns of the loss
+// from the handle, as the end of what comes.
+void stream_core::fail_write(std::error_code error, const char* operation) noexcept {
   if (error_) return;
   error_ = error;
   failed_operation_ = operation;
-  stop_reading();
-  wake_reader();
-  wake_writers();
+  unsent_ = {};
+  write_paused_ = false;
+  wake_all(drainers_);
+  wake_all(closers_);
+  if (closing_) finish_close();
 }
 
 // ---- reading ---------------------------------------------------------------------------
 
 void stream_core::start_reading() noexcept {
-  if (reading_ || ended()) return;
+  if (reading_ || ended() || gone()) return;
   if (filter_) {
     filter_->resume();
     if (!wants_more() || ended()) return;
@@ -125,152 +103,61 @@ void stream_core::start_reading() noexcept {
 }
 
 void stream_core::read_on() noexcept {
-  try {
-    handle().read_start(
-        [this] { return filter_ ? std::span<char>() : room(); },
-        [this](std::string_view bytes, std::error_code e) { on_read(bytes, e); });
-    reading_ = true;
-  } catch (const uv_error& e) {
-    fail(e.code(), "read");
+  read_paused_ = false;
+  if (const std::error_code e = refusal([&] { handle_->read_start(*this); })) {
+    return fail(e, "read");
   }
+  reading_ = true;
 }
 
 void stream_core::stop_reading() noexcept {
   if (!std::exchange(reading_, false) || gone()) return;
-  handle().read_stop();
+  handle_->read_stop();
 }
 
-std::span<char> stream_core::room() noexcept {
-  return reader_ && buffer_.empty() ? reader_->room() : std::span<char>();
+// A reader that was woken with its room full has not run yet: what comes next is left to the
+// system rather than copied twice. It runs before the next poll but one.
+std::span<char> stream_core::room(std::span<char> shared) noexcept {
+  if (!reader_ || reader_->room_.empty() || filter_) return shared;
+  return reader_->waiting() ? reader_->room_ : std::span<char>();
 }
 
-void stream_core::on_read(std::string_view bytes, std::error_code error) noexcept {
-  if (error) reading_ = false;
-  if (filter_) {
+void stream_core::on_read(std::string_view bytes, int error) noexcept {
+  if (error != 0) reading_ = false;
+  if (filter_) [[unlikely]] {
     const stream_ref keep = stream_ref::share(this);
-    return filter_->on_read(bytes, error);
+    return filter_->on_read(bytes, code_of(error));
   }
-  if (error == runtime::end_of_file()) return deliver_end();
-  if (error) return fail(error, "read");
-  deliver(bytes);
+  if (error == 0) [[likely]]
+    return deliver(bytes);
+  if (code_of(error) == runtime::end_of_file()) return deliver_end();
+  fail(code_of(error), "read");
 }
 
 void stream_core::deliver_end() noexcept {
-  eof_ = true;
+  read_ended_ = true;
   stop_reading();
   wake_reader();
 }
 
 void stream_core::deliver(std::string_view bytes) noexcept {
-  if (reader_ && bytes.data() == reader_->room().data() && !bytes.empty()) {
-    reader_->took(bytes.size());
-    return wake_reader();
+  if (reader_waits() && bytes.data() == reader_->room_.data() && !bytes.empty()) {
+    reader_->came_ = bytes.size();
+    return reader_->wake();
   }
   buffer_.append(bytes);
-  if (reader_ && reader_->satisfied()) wake_reader();
-  if (!wants_more()) stop_reading();
+  if (reader_waits() && reader_->satisfied()) reader_->wake();
+  if (wants_more()) return;
+  read_paused_ = true;
+  stop_reading();
 }
 
 void stream_core::wake_reader() noexcept {
-  if (read_wait* const r = std::exchange(reader_, nullptr)) r->wake();
-}
-
-void stream_core::consumed() noexcept {
-  if (!reading_ && buffer_.size() <= limit_ && !buffer_.empty()) start_reading();
-}
-
-// ---- writing ---------------------------------------------------------------------------
-
-void stream_core::require_writable() const {
-  throw_error();
-  if (closing_) throw invalid_state("stream: write after close()");
-  if (write_eof_) throw invalid_state("stream: write after write_eof()");
-}
-
-void stream_core::write(std::string_view bytes) {
-  require_writable();
-  if (!filter_) return send(bytes);
-  filter_->write(bytes);
-  throw_error();
-}
-
-void stream_core::send(std::string_view bytes) {
-  if (handle().write_queue_size() == 0) {
-    std::error_code error;
-    bytes.remove_prefix(handle().try_write(bytes, error));
-    if (error) return fail(error, "write"), throw_error();
-  }
-  if (!bytes.empty()) queue(std::string(bytes));
-}
-
-void stream_core::write(std::string bytes) {
-  require_writable();
-  if (filter_) return filter_->write(bytes), throw_error();
-  std::size_t sent = 0;
-  if (handle().write_queue_size() == 0) {
-    std::error_code error;
-    sent = handle().try_write(bytes, error);
-    if (error) return fail(error, "write"), throw_error();
-  }
-  if (sent == bytes.size()) return;
-  if (sent != 0) bytes.erase(0, sent);
-  queue(std::move(bytes));
-}
-
-void stream_core::queue(std::string rest) {
-  handle().write(std::move(rest), [this](std::error_code e) { on_written(e); });
-  note_queued();
-}
-
-void stream_core::on_written(std::error_code error) noexcept {
-  if (error) return fail(error, "write");
-  note_queued();
-}
-
-std::size_t stream_core::queued() const noexcept {
-  return handle().write_queue_size() + (filter_ ? filter_->pending() : 0);
-}
-
-void stream_core::note_queued() noexcept {
-  const std::size_t n = queued();
-  if (n > high_) paused_ = true;
-  if (!paused_ || n > low_) return;
-  paused_ = false;
-  wake_writers();
-}
-
-void stream_core::wake_writers() noexcept {
-  drain_wait* last = writers_;
-  while (last && last->next_) last = last->next_;
-  writers_ = nullptr;
-  while (last) {  // the newest stands first
-    drain_wait* const w = std::exchange(last, last->prev_);
-    w->wake();
-  }
-}
-
-void stream_core::set_write_buffer_limits(std::size_t high, std::size_t low) {
-  if (low > high) {
-    throw std::invalid_argument("set_write_buffer_limits: low is above high");
-  }
-  high_ = high;
-  low_ = low;
-  if (!gone()) note_queued();
-}
-
-void stream_core::write_eof() {
-  if (closing_ || std::exchange(write_eof_, true)) return;
-  throw_error();
-  if (filter_) return filter_->write_eof();
-  handle().shutdown([this](std::error_code e) {
-    // A peer that has gone has taken its side down already.
-    if (e && e != std::errc::not_connected) fail(e, "write_eof");
-  });
+  if (reader_waits()) reader_->wake();
 }
 
 // ---- ending ----------------------------------------------------------------------------
 
-// The last write is an empty one: its callback comes when all before it has gone.
 void stream_core::close() noexcept {
   if (std::exchange(closing_, true)) return;
   stop_reading();
@@ -280,14 +167,13 @@ void stream_core::close() noexcept {
 }
 
 void stream_core::close_handle() noexcept {
-  if (gone()) return;
-  if (error_ || handle().write_queue_size() == 0) return finish_close();
-  handle().write(
-      {}, [keep = stream_ref::share(this)](std::error_code) { keep->finish_close(); });
+  closes_handle_ = true;
+  if (error_ || !sending_) finish_close();
 }
 
 void stream_core::abort() noexcept {
   if (gone()) return;
+  dropped_ = queued() != 0;
   closing_ = true;
   stop_reading();
   wake_reader();
@@ -300,26 +186,18 @@ void stream_core::finish_close() noexcept {
   handle_ = nullptr;
   raw_.emplace<std::monostate>();
   if (filter_) filter_->closed();
-  wake_writers();
-  settle_closed();
+  unsent_ = {};
+  write_paused_ = false;
+  wake_all(drainers_);
+  wake_all(closers_);
   if (auto f = std::move(on_closed_)) f();
 }
 
-void stream_core::settle_closed() noexcept {
-  if (!closed_) return;
-  if (error_) {
-    closed_->set_exception(failure());
-  } else {
-    closed_->set_value();
-  }
-}
-
-future<> stream_core::closed() {
-  if (!closed_) {
-    closed_.emplace();
-    if (gone()) settle_closed();
-  }
-  return closed_->get_future();
+// The newest stands first.
+void stream_core::wake_all(line_wait*& first) noexcept {
+  line_wait* w = std::exchange(first, nullptr);
+  while (w && w->next_) w = w->next_;
+  while (w) std::exchange(w, w->prev_)->wake();
 }
 
 }  // namespace sheaf::detail

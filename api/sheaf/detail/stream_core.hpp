@@ -1,21 +1,19 @@
 #pragma once
 
+#include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/stream_buffer.hpp>
 #include <sheaf/detail/stream_filter.hpp>
-#include <sheaf/detail/suspension.hpp>
-#include <sheaf/detail/task_state.hpp>
-#include <sheaf/promise.hpp>
+#include <sheaf/detail/stream_wait.hpp>
 #include <sheaf/runtime/intrusive_ptr.hpp>
 #include <sheaf/runtime/pipe.hpp>
 #include <sheaf/runtime/tcp.hpp>
 #include <sheaf/runtime/tty.hpp>
+#include <sheaf/runtime/unique_function.hpp>
 
-#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,90 +23,13 @@
 
 namespace sheaf::detail {
 
-class stream_core;
-
-/// What a task waits for at a stream; stands in the awaiting frame.
-class stream_wait : public suspension {
- public:
-  using awaits_in_task = void;
-
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> h) noexcept {
-    begin(*h.promise().task());
-  }
-  const char* kind() const noexcept override { return "stream"; }
-  std::uint64_t object() const noexcept override;
-  bool cancel(const cancel_ref&) noexcept final;
-  void interrupt() noexcept final;
-
- protected:
-  explicit stream_wait(stream_core& c) noexcept : core_(&c) {}
-  ~stream_wait() { leave(); }
-
-  stream_core& core() const noexcept { return *core_; }
-  bool waiting() const noexcept { return waiting_; }
-  /// First thing on resuming.
-  void resumed() {
-    if (task_) task_->throw_if_interrupted();
-  }
-
- private:
-  friend class stream_core;
-  void begin(task_state& t) noexcept;
-  void leave() noexcept;
-  /// Puts this where the core finds it, and takes it away again.
-  virtual void enter() noexcept = 0;
-  virtual void withdraw() noexcept = 0;
-  void wake() noexcept {
-    waiting_ = false;
-    task_->wake();
-  }
-
-  stream_core* core_;
-  task_state* task_ = nullptr;
-  bool waiting_ = false;
-};
-
-/// Waits until what has come is enough for it.
-class read_wait : public stream_wait {
- protected:
-  explicit read_wait(stream_core& c) noexcept : stream_wait(c) {}
-  ~read_wait() = default;
-  /// Whether it need not wait. Throws invalid_state if another task reads.
-  bool ready_if(bool enough) const;
-
- private:
-  friend class stream_core;
-  void enter() noexcept final;
-  void withdraw() noexcept final;
-  /// Whether it need not wait (any longer): the buffer holds enough.
-  virtual bool satisfied() noexcept = 0;
-  /// Where it wants the next bytes; an empty span for the core's buffer.
-  virtual std::span<char> room() const noexcept { return {}; }
-  virtual void took(std::size_t) noexcept {}
-};
-
-/// Waits until the peer has taken enough of what was written.
-class drain_wait final : public stream_wait {
- public:
-  explicit drain_wait(stream_core& c) noexcept : stream_wait(c) {}
-  bool await_ready() const noexcept;
-  void await_resume();
-
- private:
-  friend class stream_core;
-  void enter() noexcept override;
-  void withdraw() noexcept override;
-
-  drain_wait* prev_ = nullptr;
-  drain_wait* next_ = nullptr;
-};
-
-/// A connection: libuv's handle, what has come and was not read, and who waits.
+/// A connection: libuv's handle, what has come and was not read, what is to be sent and has
+/// not gone, and who waits.
 ///
-/// Counted: the stream object holds it, a server that counts its connections, and itself
-/// while it sends what is left after close().
-class stream_core : public runtime::pooled {
+/// Counted: the stream object holds it, each task that waits at it, and the write in flight,
+/// so that what was written goes out after close(). It reads from the first read on; at most
+/// one write is with libuv, and what is written meanwhile goes as one when that has gone.
+class stream_core final : public runtime::read_sink, public runtime::pooled {
  public:
   /// Nothing once it is closed.
   using raw_stream =
@@ -137,31 +58,58 @@ class stream_core : public runtime::pooled {
   // ---- reading ----
   stream_buffer& buffer() noexcept { return buffer_; }
   std::size_t limit() const noexcept { return limit_; }
-  bool eof() const noexcept { return eof_; }
-  bool at_eof() const noexcept { return eof_ && buffer_.empty(); }
   /// Nothing more will come.
-  bool ended() const noexcept { return eof_ || error_ || closing_; }
+  bool ended() const noexcept { return read_ended_ || closing_; }
+  bool at_eof() const noexcept {
+    return (closing_ || (read_ended_ && !error_)) && buffer_.empty();
+  }
   /// Throws invalid_state if somebody else reads.
-  void require_no_reader() const;
-  void throw_error() const;
+  void require_no_reader() const {
+    if (reader_) [[unlikely]]
+      refuse_reader();
+  }
+  /// Of a connection that is lost: what comes after the bytes that had come before.
+  void throw_error() const {
+    if (error_) [[unlikely]]
+      std::rethrow_exception(failure());
+  }
   /// After a read: goes on reading if it had paused and there is room again.
-  void consumed() noexcept;
+  void consumed() noexcept {
+    if (read_paused_ && buffer_.size() <= limit_) [[unlikely]]
+      start_reading();
+  }
 
   // ---- writing ----
   /// Sends what goes at once and queues the rest.
-  void write(std::string_view bytes);
-  void write(std::string bytes);
+  void write(std::string_view bytes) {
+    require_writable();
+    if (filter_) [[unlikely]]
+      return filter_->write(bytes), throw_error();
+    send(bytes);
+  }
+  void write(std::string&& bytes);
   void write_eof();
-  bool above_high_water() const noexcept { return paused_; }
+  /// Whether drain() need not wait.
+  bool may_write_on() const noexcept { return !write_paused_; }
+  /// Throws if bytes were written that will never be sent.
+  void throw_if_unsent() const {
+    if (error_ || dropped_) [[unlikely]]
+      throw_unsent();
+  }
   void set_write_buffer_limits(std::size_t high, std::size_t low);
+  std::size_t high_water() const noexcept { return high_; }
+  std::size_t low_water() const noexcept { return low_; }
+  /// Bytes written and not yet with the system.
+  std::size_t queued() const noexcept;
 
   // ---- ending ----
   /// Sends what is queued, then closes.
   void close() noexcept;
   /// Closes at once.
   void abort() noexcept;
-  bool is_closing() const noexcept { return closing_; }
-  future<> closed();
+  bool is_closing() const noexcept { return closing_ || error_; }
+  /// Closed, or lost.
+  bool is_lost() const noexcept { return gone() || error_; }
   void on_closed(runtime::unique_function<void()> f) { on_closed_ = std::move(f); }
 
   // ---- a filter between this and the handle ----
@@ -172,21 +120,24 @@ class stream_core : public runtime::pooled {
 
   // For a filter:
   /// Whether it is to give out more; else start_reading() resumes it later.
-  bool wants_more() const noexcept { return reader_ || buffer_.size() <= 2 * limit_; }
+  bool wants_more() const noexcept {
+    return reader_waits() || buffer_.size() <= 2 * limit_;
+  }
   /// Where the reader wants the next bytes; an empty span for deliver() from elsewhere.
-  std::span<char> room() noexcept;
+  std::span<char> room() const noexcept {
+    return reader_waits() ? reader_->room_ : std::span<char>();
+  }
   void deliver(std::string_view plain) noexcept;
   void deliver_end() noexcept;
   /// To the handle: what goes at once, and the rest queued.
   void send(std::string_view bytes);
+  /// The connection is lost.
   void fail(std::error_code error, const char* operation) noexcept;
   void start_reading() noexcept;
   /// Reads from the handle, also after close(): for the peer's answer to it.
   void read_on() noexcept;
   void stop_reading() noexcept;
   void wake_reader() noexcept;
-  /// Bytes written and not yet with the system.
-  std::size_t queued() const noexcept;
   /// Whether writers are to wait, after what is queued has changed.
   void note_queued() noexcept;
   /// Closes the handle when all that was sent has gone.
@@ -195,40 +146,56 @@ class stream_core : public runtime::pooled {
  private:
   friend class read_wait;
   friend class drain_wait;
+  friend class closed_wait;
+  class flight;
   ~stream_core();
 
-  void on_read(std::string_view bytes, std::error_code error) noexcept;
-  void on_written(std::error_code error) noexcept;
+  std::span<char> room(std::span<char> shared) noexcept override;
+  void on_read(std::string_view bytes, int error) noexcept override;
+  bool reader_waits() const noexcept { return reader_ && reader_->waiting(); }
+  void require_writable() const {
+    if (error_ || closing_ || eof_written_) [[unlikely]]
+      refuse_write();
+  }
+  [[noreturn]] void refuse_reader() const;
+  [[noreturn]] void refuse_write() const;
+  [[noreturn]] void throw_unsent() const;
   std::exception_ptr failure() const;
-  void wake_writers() noexcept;
-  void require_writable() const;
-  void queue(std::string rest);
+  void queue(std::string&& bytes);
+  void flush();
+  void on_written(std::error_code error) noexcept;
+  void fail_write(std::error_code error, const char* operation) noexcept;
+  void shut_down() noexcept;
+  static void wake_all(line_wait*& first) noexcept;
   void finish_close() noexcept;
-  void settle_closed() noexcept;
 
   std::uint32_t references_ = 1;
   bool reading_ = false;
-  bool eof_ = false;
-  bool write_eof_ = false;
-  bool paused_ = false;  // writers: above the high water mark
+  bool read_paused_ = false;  // more than twice the limit has come, or nobody has begun
+  bool read_ended_ = false;   // by the peer, or by an error
+  bool sending_ = false;      // a write is with libuv
+  bool write_paused_ = false;
+  bool eof_written_ = false;
   bool closing_ = false;
-  std::uint64_t id_;
-  runtime::intrusive_ptr<loop_core> loop_;
-  raw_stream raw_;
+  bool closes_handle_ =
+      false;              // when all has gone: a filter may have to say something first
+  bool dropped_ = false;  // by abort(): bytes that were written
   runtime::stream* handle_;  // in raw_; null once closed
+  read_wait* reader_ = nullptr;
+  std::unique_ptr<stream_filter> filter_;
   stream_buffer buffer_;
+  std::string unsent_;  // after what is with libuv
+  std::error_code error_;
+  line_wait* drainers_ = nullptr;
+  line_wait* closers_ = nullptr;
   std::size_t limit_;
   std::size_t high_ = 65'536;
   std::size_t low_ = 16'384;
-  read_wait* reader_ = nullptr;
-  drain_wait* writers_ = nullptr;  // the first, of those who wait to go on
-  std::unique_ptr<stream_filter> filter_;
-  std::error_code error_;
+  runtime::intrusive_ptr<loop_core> loop_;
+  raw_stream raw_;
   const char* failed_operation_ = "";
-  std::optional<promise<>> closed_;
+  std::uint64_t id_;
   runtime::unique_function<void()> on_closed_;
 };
-
-using stream_ref = runtime::intrusive_ptr<stream_core>;
 
 }  // namespace sheaf::detail

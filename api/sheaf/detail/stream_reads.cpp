@@ -15,27 +15,30 @@ std::string take(stream_core& c, std::size_t n) {
   return bytes;
 }
 
+std::string take_all(stream_core& c) { return take(c, c.buffer().size()); }
+
+void require_separator(const std::string& s) {
+  if (s.empty()) throw std::invalid_argument("readuntil: an empty separator");
+}
+
 }  // namespace
 
 // ---- read ------------------------------------------------------------------------------
 
-bool read_up_to::await_ready() {
-  return ready_if(n_ == 0 || satisfied());
-}
+bool read_up_to::await_ready() { return ready_if(n_ == 0 || satisfied()); }
 
+// To the end means all or nothing: of a connection that was lost the bytes stay.
 std::string read_up_to::await_resume() {
   resumed();
   if (n_ == 0) return {};
-  if (core().buffer().empty()) core().throw_error();
+  if (n_ == everything || core().buffer().empty()) core().throw_error();
   return take(core(), std::min(n_, core().buffer().size()));
 }
 
-bool read_to_end::await_ready() { return ready_if(false); }
-
-std::string read_to_end::await_resume() {
-  resumed();
-  core().throw_error();
-  return take(core(), core().buffer().size());
+read_exactly::read_exactly(stream_core& c, std::size_t n) : value_read(c), n_(n) {
+  if (n > static_cast<std::size_t>(-1) / 2) {
+    throw std::invalid_argument("readexactly: a negative number of bytes");
+  }
 }
 
 bool read_exactly::await_ready() { return ready_if(satisfied()); }
@@ -44,103 +47,116 @@ std::string read_exactly::await_resume() {
   resumed();
   if (satisfied()) return take(core(), n_);
   core().throw_error();
-  throw incomplete_read(take(core(), core().buffer().size()), n_);
+  throw incomplete_read(take_all(core()), n_);
 }
 
-bool read_into::await_ready() {
-  return ready_if(room_.empty() || satisfied());
-}
-
-// What came into the caller's memory for a task that was then cancelled is not consumed.
-std::size_t read_into::await_resume() {
-  try {
-    resumed();
-  } catch (...) {
-    if (came_ != 0) core().buffer().prepend({room_.data(), came_});
-    throw;
-  }
-  if (came_ != 0 || room_.empty()) return came_;
-  if (core().buffer().empty()) core().throw_error();
-  const std::size_t n = std::min(room_.size(), core().buffer().size());
-  if (n != 0) std::memcpy(room_.data(), core().buffer().view().data(), n);
-  core().buffer().drop(n);
+std::size_t read_into::from_buffer() {
+  stream_buffer& from = core().buffer();
+  if (wanted_room().empty()) return 0;
+  if (from.empty()) core().throw_error();
+  const std::size_t n = std::min(wanted_room().size(), from.size());
+  if (n != 0) std::memcpy(wanted_room().data(), from.view().data(), n);
+  from.drop(n);
   core().consumed();
   return n;
 }
 
 // ---- readuntil -------------------------------------------------------------------------
 
-read_until::read_until(stream_core& c, std::string_view separator)
-    : read_until(c, std::vector<std::string>{std::string(separator)}) {}
-
-read_until::read_until(stream_core& c, std::vector<std::string> separators)
-    : read_wait(c), separators_(std::move(separators)) {
-  require_separators();
-  const auto [least, most] =
-      std::ranges::minmax(separators_, {}, [](const std::string& s) { return s.size(); });
-  shortest_ = least.size();
-  longest_ = most.size();
+separators::separators(std::string_view one) : first_(one), longest_(one.size()) {
+  require_separator(first_);
 }
 
-void read_until::require_separators() const {
-  if (separators_.empty()) throw std::invalid_argument("readuntil: no separator");
-  for (const std::string& s : separators_) {
-    if (s.empty()) throw std::invalid_argument("readuntil: an empty separator");
+separators::separators(std::vector<std::string> several) : longest_(0) {
+  if (several.empty()) throw std::invalid_argument("readuntil: no separator");
+  for (const std::string& s : several) {
+    require_separator(s);
+    longest_ = std::max(longest_, s.size());
+  }
+  first_ = std::move(several.back());
+  several.pop_back();
+  others_ = std::move(several);
+}
+
+void separators::consider(match& best, const std::string& s, std::string_view bytes,
+                          std::size_t from) noexcept {
+  const std::size_t at = bytes.find(s, from);
+  if (at == std::string_view::npos) return;
+  const std::size_t end = at + s.size();
+  if (best.end == 0 || end < best.end || (end == best.end && s.size() < best.length)) {
+    best = {end, s.size()};
   }
 }
 
-// Looks at what is new, and as far back as a separator may have begun. The one that ends
-// first wins; of several that end there the shortest.
-bool read_until::satisfied() noexcept {
-  const std::string_view bytes = core().buffer().view();
-  end_ = 0;
-  for (const std::string& s : separators_) {
-    const std::size_t at = bytes.find(s, scanned_);
-    if (at == std::string_view::npos) continue;
-    const std::size_t end = at + s.size();
-    if (end_ == 0 || end < end_ || (end == end_ && s.size() < length_)) {
-      end_ = end;
-      length_ = s.size();
-    }
-  }
-  if (end_ != 0) return true;
-  scanned_ = bytes.size() >= longest_ ? bytes.size() - longest_ + 1 : 0;
-  return bytes.size() > core().limit() + longest_ - 1;
+separators::match separators::find_in(std::string_view bytes,
+                                      std::size_t from) const noexcept {
+  match best;
+  consider(best, first_, bytes, from);
+  for (const std::string& s : others_) consider(best, s, bytes, from);
+  return best;
 }
 
-bool read_until::await_ready() { return ready_if(satisfied()); }
+// Looks at what is new, and as far back as a separator may have begun.
+template <class T>
+bool read_delimited<T>::satisfied() noexcept {
+  if (match_.end != 0) return true;
+  const std::string_view bytes = this->core().buffer().view();
+  match_ = separators_.find_in(bytes, scanned_);
+  if (match_.end != 0) return true;
+  const std::size_t longest = separators_.longest();
+  scanned_ = bytes.size() >= longest ? bytes.size() - longest + 1 : 0;
+  return overrun();
+}
 
-std::string read_until::found() {
-  if (end_ != 0 && !overrun()) return take(core(), end_);
-  if (end_ != 0) {
+// What is before the separator counts, and that may still come.
+template <class T>
+bool read_delimited<T>::overrun() const noexcept {
+  const std::size_t clean = match_.end != 0 ? match_.end - match_.length : scanned_;
+  return clean > this->core().limit();
+}
+
+template <class T>
+std::string read_delimited<T>::found() {
+  this->resumed();
+  satisfied();
+  stream_core& c = this->core();
+  if (match_.end != 0 && !overrun()) return take(c, match_.end);
+  if (match_.end != 0) {
     throw limit_overrun("readuntil: the separator came after more bytes than the limit",
-                        end_ - length_);
+                        match_.end - match_.length);
   }
-  if (core().buffer().size() > core().limit()) {
+  if (overrun()) {
     throw limit_overrun("readuntil: no separator within the limit", scanned_);
   }
-  core().throw_error();
-  throw incomplete_read(take(core(), core().buffer().size()), std::nullopt);
+  c.throw_error();
+  throw incomplete_read(take_all(c), std::nullopt);
 }
 
-std::string read_until::await_resume() {
-  resumed();
-  satisfied();
-  return found();
-}
-
-// Of a line that is too long nothing is kept that belongs to it and has come.
-std::string read_line::await_resume() {
+template <class T>
+std::string read_delimited<T>::line() {
   try {
-    return read_until::await_resume();
+    return found();
   } catch (const incomplete_read& e) {
     return e.partial();
   } catch (const limit_overrun& e) {
-    core().buffer().drop(end() != 0 ? end() : core().buffer().size());
-    core().consumed();
+    stream_buffer& from = this->core().buffer();
+    from.drop(match_.end != 0 ? match_.end : from.size());
+    this->core().consumed();
     throw limit_overrun("readline: a line is longer than the stream's limit",
                         e.consumed());
   }
+}
+
+template class read_delimited<std::string>;
+template class read_delimited<std::optional<std::string>>;
+
+std::string read_until::await_resume() { return found(); }
+std::string read_line::await_resume() { return line(); }
+
+std::optional<std::string> read_next_line::await_resume() {
+  std::string one = line();
+  if (one.empty()) return std::nullopt;
+  return one;
 }
 
 }  // namespace sheaf::detail

@@ -21,6 +21,8 @@ void stream::read_start(buffer_callback buffer, read_callback on_read) {
                      std::move(on_read));
 }
 
+void stream::read_start(read_sink& sink) { block().read_start(sink); }
+
 void stream::read_stop() noexcept { block().read_stop(); }
 
 void stream::write(std::string bytes, done_callback on_done) {

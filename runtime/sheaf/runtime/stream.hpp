@@ -15,6 +15,21 @@ namespace detail {
 class stream_block;
 }
 
+/// What a stream reads to, as an object instead of callables: for a layer above, which reads
+/// often. It must live until read_stop(), until it was told an error, or as long as the stream.
+class read_sink {
+ public:
+  /// Where the next bytes are to be put: `shared`, which all streams of a thread use, or
+  /// memory of its own; nothing to leave them with the system until the next turn.
+  virtual std::span<char> room(std::span<char> shared) noexcept = 0;
+  /// What came, valid during the call, or libuv's code of the error that ended the reading.
+  /// May stop the reading, and destroy the stream.
+  virtual void on_read(std::string_view bytes, int error) noexcept = 0;
+
+ protected:
+  ~read_sink() = default;
+};
+
 /// The code that a read callback gets at the end of what the other side sends: UV_EOF.
 std::error_code end_of_file() noexcept;
 
@@ -41,6 +56,8 @@ class stream : public handle {
   /// The same into a buffer of the caller's, which is asked for just before each read; into
   /// the shared one when that is empty.
   void read_start(buffer_callback buffer, read_callback on_read);
+  /// The same with an object.
+  void read_start(read_sink& sink);
   /// Idempotent. The callbacks are not called after this returns, and die.
   void read_stop() noexcept;
 

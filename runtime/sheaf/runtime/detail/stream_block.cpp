@@ -42,6 +42,12 @@ void stream_block::read_start(stream::buffer_callback buffer,
   reading_ = true;
 }
 
+void stream_block::read_start(read_sink& sink) {
+  static_cast<void>(owner("stream::read_start"));
+  checked(uv_read_start(uv_stream(), on_sink_buffer, on_sink_read), "uv_read_start");
+  sink_ = &sink;
+}
+
 void stream_block::read_stop() noexcept {
   if (open()) uv_read_stop(uv_stream());
   forget_reader();
@@ -49,6 +55,7 @@ void stream_block::read_stop() noexcept {
 
 void stream_block::forget_reader() noexcept {
   reading_ = false;
+  sink_ = nullptr;
   const stream::buffer_callback buffer_dies = std::move(buffer_);
   const stream::read_callback read_dies = std::move(read_);
 }
@@ -83,6 +90,27 @@ void stream_block::on_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer) {
     self.forget_reader();
   }
   self.call("read callback", [&] { (*read)({buffer->base, size}, error); });
+}
+
+void stream_block::on_sink_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
+  auto& self = of<stream_block>(h);
+  const std::span<char> shared = read_buffer();
+  const std::span<char> room = self.sink_ ? self.sink_->room(shared) : shared;
+  *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+}
+
+// ENOBUFS is the sink's own answer: libuv ends this round, and the bytes wait for the next.
+void stream_block::on_sink_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer) {
+  auto& self = of<stream_block>(h);
+  read_sink* const sink = self.sink_;
+  if (n == 0 || n == UV_ENOBUFS || !sink) return;
+  scheduler& s = self.owner("read callback");
+  const current_scope now_running(s);
+  const trace_callback slice(s, "read callback");
+  if (n > 0) return sink->on_read({buffer->base, static_cast<std::size_t>(n)}, 0);
+  uv_read_stop(h);
+  self.forget_reader();
+  sink->on_read({}, static_cast<int>(n));
 }
 
 void stream_block::write(std::string bytes, stream::done_callback on_done) {

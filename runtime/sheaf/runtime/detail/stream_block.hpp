@@ -16,6 +16,7 @@ class stream_block : public requesting_block {
   uv_stream_t* uv_stream() noexcept { return reinterpret_cast<uv_stream_t*>(raw()); }
 
   void read_start(stream::buffer_callback buffer, stream::read_callback on_read);
+  void read_start(read_sink& sink);
   void read_stop() noexcept;
   void write(std::string bytes, stream::done_callback on_done);
   void write_borrowed(std::string_view bytes, stream::done_callback on_done);
@@ -31,11 +32,14 @@ class stream_block : public requesting_block {
   static void on_buffer(uv_handle_t* h, std::size_t suggested, uv_buf_t* out);
   static void on_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer);
   static void on_connection(uv_stream_t* h, int status);
+  static void on_sink_buffer(uv_handle_t* h, std::size_t suggested, uv_buf_t* out);
+  static void on_sink_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer);
   void forget_reader() noexcept;
 
   stream::buffer_callback buffer_;
   stream::read_callback read_;
   stream::done_callback connection_;
+  read_sink* sink_ = nullptr;
   bool reading_ = false;
   bool listening_ = false;
 };
