@@ -173,7 +173,9 @@ std::optional<tls_context> tls_settings::chosen_for(const std::string& name) con
   auto found = names_.find(name);
   if (const auto dot = name.find('.');
       found == names_.end() && dot != std::string::npos) {
-    found = names_.find("*" + name.substr(dot));
+    std::string wildcard(1, '*');
+    wildcard.append(name, dot);
+    found = names_.find(wildcard);
   }
   if (found != names_.end()) return found->second;
   if (chooser_) return chooser_(name);
