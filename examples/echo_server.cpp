@@ -28,14 +28,6 @@ sheaf::coro<> echo(sheaf::stream peer) {
   co_await peer.write(complaint);
 }
 
-// Takes no more clients, sends those there are what is theirs, and gives them 5 seconds.
-sheaf::coro<> shut_down(sheaf::server& server) {
-  server.close();
-  server.close_clients();
-  const auto in_time = co_await sheaf::as_outcome(wait_for(server.wait_closed(), 5s));
-  if (!in_time) server.abort_clients();
-}
-
 sheaf::coro<> serve(std::uint16_t port) {
   sheaf::event stop;
   for (const int signum : {SIGINT, SIGTERM}) {
@@ -44,7 +36,10 @@ sheaf::coro<> serve(std::uint16_t port) {
   sheaf::server server = co_await sheaf::start_server(echo, "127.0.0.1", port);
   std::cout << "LISTENING " << server.port() << std::endl;
   co_await stop.wait();
-  co_await shut_down(server);
+  server.close_clients();  // each finds the end, after what was sent to it
+  // Takes no more, and waits until all have gone; who does not go in time is cut off.
+  const auto report = co_await server.shutdown(2s);
+  if (!report.clean()) std::cerr << report.describe() << '\n';
 }
 
 // A port from the command line; 0 is any that is free.

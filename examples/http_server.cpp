@@ -56,10 +56,11 @@ sheaf::coro<http::response> answer(const http::request& r) {
 sheaf::coro<std::string> first_byte(site& s, sheaf::stream& peer) {
   const serving::lounge::seat waiting(s.guests, peer);
   try {
-    co_return co_await sheaf::wait_for(peer.read(1), s.patience);
+    std::string byte = co_await sheaf::wait_for(peer.read(1), s.patience);
+    if (!peer.is_closing()) co_return byte;  // else this server ends, just now
   } catch (const sheaf::timeout_error&) {
-    co_return {};
   }
+  co_return {};
 }
 
 // What came: a request, or what is wrong with it.

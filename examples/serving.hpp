@@ -76,14 +76,13 @@ inline sheaf::coro<> told_to_stop() {
   }
 }
 
-/// Takes no more clients, and lets those there have their answers, for as long as `patience`.
+/// Takes no more clients, and gives those there `patience` for their answers.
 inline sheaf::coro<> shut_down(sheaf::server& server, lounge& guests,
                                std::chrono::milliseconds patience) {
   server.close();
   guests.close();
-  const auto in_time =
-      co_await sheaf::as_outcome(wait_for(server.wait_closed(), patience));
-  if (!in_time) server.abort_clients();
+  const auto report = co_await server.shutdown(patience);
+  if (!report.clean()) std::cerr << report.describe() << '\n';
 }
 
 }  // namespace serving

@@ -13,6 +13,7 @@ SKIPPED, and says so. Guards are generous: they end a test that hangs, and measu
 import asyncio
 import logging
 import os
+import re
 import select
 import shutil
 import signal
@@ -21,7 +22,7 @@ import sys
 import time
 import traceback
 
-GUARD = 60  # seconds, for any one thing to happen
+GUARD = int(os.environ.get('REAL_GUARD', 60))  # seconds, for any one thing to happen
 
 _cases = []
 _processes = []
@@ -96,8 +97,12 @@ class Server:
                 pass  # closed meanwhile
         return found
 
+    def sockets(self):
+        return sum(what.startswith("socket:") for what in self.descriptors().values())
+
     def stop(self, signum=signal.SIGTERM, errors=""):
-        """Ends it by a signal. It must end well, and have reported nothing else."""
+        """Ends it by a signal. It must end well, and have reported what `errors`, a regular
+        expression, matches, and no more."""
         self.process.send_signal(signum)
         return self.ended(errors)
 
@@ -105,7 +110,7 @@ class Server:
         out, err = self.process.communicate(timeout=GUARD)
         err = err.decode(errors="replace")
         check(self.process.returncode == 0, f"status {self.process.returncode}\n{err}")
-        check_equal(err, errors, "what it reported")
+        check(re.fullmatch(errors, err, re.S), f"it reported: {err}")
         return out.decode()
 
 
@@ -125,7 +130,7 @@ def run(*command, data=b"", status=0):
 
 def guarded(coroutine):
     """Runs asyncio code."""
-    return asyncio.run(asyncio.wait_for(coroutine, GUARD))
+    return asyncio.run(asyncio.wait_for(coroutine, 3 * GUARD))
 
 
 async def until(condition, what):
@@ -135,6 +140,15 @@ async def until(condition, what):
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"never came true: {what}")
+
+
+async def until_open(server, expected):
+    """Until it has open what it had: `expected` is what descriptors() gave, after a first
+    client has left: the first one may make the program open what it keeps."""
+    try:
+        await until(lambda: server.descriptors() == expected, "descriptors")
+    except AssertionError:
+        check_equal(server.descriptors(), expected, "descriptors")
 
 
 def _run_case(name, needs, function, arguments):
