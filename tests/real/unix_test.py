@@ -125,7 +125,7 @@ def _(program):
             writer.close()
 
         guarded(talk())
-        check_equal(server.ended(errors=".*connection 2.*waits for.*"), "")
+        check_equal(server.ended(errors=".*connection 2.*waiting for event at .*unix_server.cpp.*"), "")
 
 
 @case("unix: socat and nc", needs="socat nc")
