@@ -94,8 +94,8 @@ class request_wait final : public request_wait_base {
     if constexpr (std::is_void_v<T>) {
       return ask_(l, [this](std::error_code e) { answered(e); });
     } else {
-      return ask_(l, [this](auto&& answer, std::error_code e) {
-        answer_.emplace(std::forward<decltype(answer)>(answer));
+      return ask_(l, [this](auto&& given, std::error_code e) {
+        answer_.emplace(std::forward<decltype(given)>(given));
         answered(e);
       });
     }
