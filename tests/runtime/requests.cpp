@@ -10,16 +10,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/descriptors.hpp"
 #include "support/event_log.hpp"
 #include "support/host.hpp"
+#include "support/scratch_folder.hpp"
 
 using namespace sheaf::runtime;
 using test::counted;
@@ -47,6 +52,30 @@ const kind kinds[] = {
      [](loop& l, callback f) { return fs::stat(l, "/", ignoring(std::move(f))); }},
     {"read",
      [](loop& l, callback f) { return fs::read(l, 0, 0, 0, ignoring(std::move(f))); }},
+    {"write",
+     [](loop& l, callback f) {
+       return fs::write(l, -1, "bytes", 0, ignoring(std::move(f)));
+     }},
+    {"open",
+     [](loop& l, callback f) {
+       return fs::open(l, "/dev/null", O_RDONLY, 0,
+                       [f = std::move(f)](int fd, std::error_code) mutable {
+                         ::close(fd);
+                         f();
+                       });
+     }},
+    {"mkstemp",
+     [](loop& l, callback f) {
+       return fs::mkstemp(
+           l, "/tmp/sheaf-XXXXXX",
+           [f = std::move(f)](fs::temporary_file t, std::error_code) mutable {
+             ::close(t.descriptor);
+             ::unlink(t.path.c_str());
+             f();
+           });
+     }},
+    {"opendir",
+     [](loop& l, callback f) { return fs::opendir(l, "/", ignoring(std::move(f))); }},
     {"scandir",
      [](loop& l, callback f) { return fs::scandir(l, "/", ignoring(std::move(f))); }},
     {"getaddrinfo",
@@ -77,14 +106,17 @@ struct scene {
 
 template <class Play>
 void each(Play play) {
+  { const loop first; }  // makes what libuv has once for a process
   for (const kind& k : kinds) {
     INFO(k.name);
     counted::reset();
+    const std::size_t before = test::open_descriptors();
     {
       scene s{{}, k};
       play(s);
     }
     CHECK(counted::alive == 0);
+    CHECK(test::open_descriptors() == before);
   }
 }
 
@@ -108,21 +140,6 @@ std::error_code done(loop& l, unique_function<request(fs::done_callback)> ask) {
   REQUIRE(got.has_value());
   return *got;
 }
-
-/// A directory of its own, removed with what is in it.
-class scratch {
- public:
-  scratch() {
-    char pattern[] = "/tmp/sheaf-fs-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~scratch() {
-    const std::string command = "rm -rf '" + path + "'";
-    CHECK(::system(command.c_str()) == 0);
-  }
-  std::string operator/(const char* name) const { return path + '/' + name; }
-  std::string path;
-};
 
 }  // namespace
 
@@ -157,6 +174,64 @@ TEST_CASE("requests: destroyed in their own callback [R7]", "[runtime][requests]
     s.l.run_forever();
     CHECK(s.fired == 1);
   });
+}
+
+TEST_CASE("requests: destroyed in the callback of another [R7]",
+          "[runtime][requests][R7]") {
+  each([](scene& s) {
+    std::optional<request> two;
+    s.one = s.make([&] { two.reset(); });
+    two = s.make([&] { s.one.reset(); });
+    s.l.run_forever();
+    CHECK(s.fired == 1);
+    CHECK(s.one.has_value() != two.has_value());
+  });
+}
+
+TEST_CASE("requests: destroyed when a thread is done with them, but not the loop [R7]",
+          "[runtime][requests][R7]") {
+  each([](scene& s) {
+    s.one = s.make();
+    // Behind it in the pool's queue: where that is done, it is, or nearly.
+    std::atomic<bool> behind = false;
+    work(s.l, [&] { behind = true; }, [](std::error_code) {}).detach();
+    while (!behind) ::usleep(100);
+    s.one.reset();
+    CHECK(counted::alive == 0);
+    s.l.run_forever();
+    CHECK(s.fired == 0);
+  });
+}
+
+TEST_CASE("requests: destroyed while the loop stands still [R7]",
+          "[runtime][requests][R7]") {
+  each([](scene& s) {
+    s.one = s.make();
+    s.l.stop();
+    s.l.run_forever();
+    const int before = s.fired;
+    s.one.reset();
+    CHECK(counted::alive == 0);
+    s.l.run_forever();
+    CHECK(s.fired == before);
+  });
+}
+
+TEST_CASE("requests: outlive their loop, moved and empty [R7]",
+          "[runtime][requests][R7]") {
+  for (const kind& k : kinds) {
+    INFO(k.name);
+    counted::reset();
+    std::optional<request> one;
+    {
+      loop l;
+      one = k.make(l, [held = counted()]() mutable {});
+    }
+    CHECK(counted::alive == 0);
+    CHECK_FALSE(one->pending());
+    CHECK_FALSE(one->cancel());
+    std::optional<request> two = std::move(one);
+  }
 }
 
 TEST_CASE("requests: detached, they call back all the same", "[runtime][requests]") {
@@ -246,6 +321,97 @@ TEST_CASE("requests: cancel() works until a thread has begun", "[runtime][reques
   CHECK(std::count(log.begin(), log.end(), "cancelled") == 1);
 }
 
+TEST_CASE("work: what it throws is reported, though nobody waits for it any more",
+          "[runtime][requests]") {
+  loop l;
+  event_log log;
+  l.set_exception_handler([&](const sheaf::exception_context& c) {
+    log.push_back(sheaf::describe(c.exception));
+  });
+  std::atomic<bool> begun = false;
+  std::atomic<bool> go = false;
+  {
+    const request r = work(
+        l,
+        [&] {
+          begun = true;
+          while (!go) ::usleep(100);
+          throw std::runtime_error("on a thread");
+        },
+        [&](std::error_code) { log.push_back("done"); });
+    while (!begun) ::usleep(100);
+  }
+  go = true;
+  l.run_forever();
+  CHECK(log == event_log{"std::runtime_error: on a thread"});
+}
+
+TEST_CASE("work: what it holds dies on the loop's thread, before it is done",
+          "[runtime][requests]") {
+  loop l;
+  struct grave {
+    ~grave() { *where = std::this_thread::get_id(); }
+    std::thread::id* where;
+  };
+  std::thread::id died;
+  std::thread::id at_done;
+  const request r = work(
+      l, [held = std::unique_ptr<grave>(new grave{&died})] {},
+      [&](std::error_code) { at_done = died; });
+  l.run_forever();
+  CHECK(at_done == std::this_thread::get_id());
+}
+
+TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they say so",
+          "[runtime][requests]") {
+  loop l;
+  std::atomic<bool> go = false;
+  std::atomic<int> begun = 0;
+  // As many as the pool has threads, so that what comes after waits in its queue.
+  const char* const size = std::getenv("UV_THREADPOOL_SIZE");
+  const int threads = size ? std::atoi(size) : 4;
+  for (int i = 0; i < threads; ++i) {
+    work(
+        l,
+        [&] {
+          ++begun;
+          while (!go) ::usleep(100);
+        },
+        [](std::error_code) {})
+        .detach();
+  }
+  while (begun < threads) ::usleep(100);
+  event_log log;
+  const auto note = [&](const char* what) {
+    return [&log, what](auto&&, std::error_code e) {
+      log.push_back(std::string(what) + (e == std::errc::operation_canceled ? "" : "?"));
+    };
+  };
+  std::vector<request> all;
+  all.push_back(getaddrinfo(l, "localhost", "", address_hints(),
+                            [&](std::vector<address> found, std::error_code e) {
+                              CHECK(found.empty());
+                              CHECK(e.value() == UV_EAI_CANCELED);
+                              log.push_back("getaddrinfo");
+                            }));
+  all.push_back(
+      getnameinfo(l, address::ip("127.0.0.1", 1), [&](host_name, std::error_code e) {
+        CHECK(e.value() == UV_EAI_CANCELED);
+        log.push_back("getnameinfo");
+      }));
+  all.push_back(random(l, 8, note("random")));
+  all.push_back(fs::stat(l, "/", note("stat")));
+  all.push_back(fs::open(l, "/dev/null", O_RDONLY, 0, note("open")));
+  all.push_back(fs::opendir(l, "/", note("opendir")));
+  for (request& r : all) CHECK(r.cancel());
+  CHECK(log.empty());  // never from inside the call
+  go = true;
+  l.run_forever();
+  CHECK(log.size() == all.size());
+  CHECK(std::count_if(log.begin(), log.end(),
+                      [](const auto& e) { return e.back() == '?'; }) == 0);
+}
+
 TEST_CASE("work: what it throws is reported, and it is done", "[runtime][requests]") {
   loop l;
   event_log log;
@@ -262,7 +428,7 @@ TEST_CASE("work: what it throws is reported, and it is done", "[runtime][request
 TEST_CASE("fs: a file is made, written, read, looked at and removed",
           "[runtime][requests]") {
   loop l;
-  const scratch dir;
+  const test::scratch_folder dir;
   const std::string path = dir / "file";
   const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
   const auto [fd, opened] = answer_of<int>(
@@ -291,7 +457,7 @@ TEST_CASE("fs: a file is made, written, read, looked at and removed",
 
 TEST_CASE("fs: directories, links and names", "[runtime][requests]") {
   loop l;
-  const scratch dir;
+  const test::scratch_folder dir;
   CHECK_FALSE(
       done(l, [&](auto f) { return fs::mkdir(l, dir / "b", 0700, std::move(f)); }));
   CHECK_FALSE(
@@ -302,14 +468,14 @@ TEST_CASE("fs: directories, links and names", "[runtime][requests]") {
       l, [&](auto f) { return fs::readlink(l, dir / "a", std::move(f)); });
   CHECK(target == "b");
   const auto [all, e2] = answer_of<std::vector<fs::entry>>(
-      l, [&](auto f) { return fs::scandir(l, dir.path, std::move(f)); });
+      l, [&](auto f) { return fs::scandir(l, dir.path(), std::move(f)); });
   REQUIRE(all.size() == 2);
   CHECK(all[0].name == "a");
   CHECK(all[0].kind == fs::entry_kind::link);
   CHECK(all[1].kind == fs::entry_kind::directory);
 
   const auto [open, e3] = answer_of<fs::directory>(
-      l, [&](auto f) { return fs::opendir(l, dir.path, std::move(f)); });
+      l, [&](auto f) { return fs::opendir(l, dir.path(), std::move(f)); });
   REQUIRE(open);
   std::size_t entries = 0;
   for (;;) {
@@ -325,7 +491,7 @@ TEST_CASE("fs: directories, links and names", "[runtime][requests]") {
 
 TEST_CASE("fs: mkdtemp and mkstemp tell the name they made", "[runtime][requests]") {
   loop l;
-  const scratch dir;
+  const test::scratch_folder dir;
   const auto [path, e1] = answer_of<std::string>(
       l, [&](auto f) { return fs::mkdtemp(l, dir / "d-XXXXXX", std::move(f)); });
   CHECK(::access(path.c_str(), F_OK) == 0);
@@ -354,6 +520,23 @@ TEST_CASE("resolver: an address has a name, and a name an address",
     return getnameinfo(l, address::ip("127.0.0.1", 80), std::move(f));
   });
   CHECK_FALSE(name.host.empty());
+  const auto [text, e3] = answer_of<host_name>(l, [&](auto f) {
+    return getnameinfo(l, address::ip("127.0.0.1", 80),
+                       name_flags::numeric_host | name_flags::numeric_service,
+                       std::move(f));
+  });
+  CHECK(text.host == "127.0.0.1");
+  CHECK(text.service == "80");
+  const auto refused = [&](std::string_view host) -> std::string {
+    try {
+      getaddrinfo(l, host, "", address_hints(), [](auto&&...) {}).detach();
+    } catch (const sheaf::uv_error& e) {
+      return e.operation() + ' ' + e.name();
+    }
+    return "taken";
+  };
+  CHECK(refused("") == "uv_getaddrinfo EINVAL");
+  CHECK(refused(std::string_view("a\0b", 3)) == "uv_getaddrinfo EINVAL");
 }
 
 TEST_CASE("random: gives as many bytes as asked for", "[runtime][requests]") {
@@ -364,4 +547,8 @@ TEST_CASE("random: gives as many bytes as asked for", "[runtime][requests]") {
       answer_of<std::string>(l, [&](auto f) { return random(l, 32, std::move(f)); });
   CHECK(a.size() == 32);
   CHECK(a != b);
+  const auto [none, e3] =
+      answer_of<std::string>(l, [&](auto f) { return random(l, 0, std::move(f)); });
+  CHECK(none.empty());
+  CHECK_FALSE(e3);
 }

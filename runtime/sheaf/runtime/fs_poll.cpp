@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 namespace sheaf::runtime {
 
@@ -15,28 +16,31 @@ namespace {
 
 class fs_poll_block final : public detail::handle_block {
  public:
-  fs_poll_block(scheduler& s, fs_poll::callback f)
-      : handle_block(s, "fs_poll"), f_(detail::callable(std::move(f), "fs_poll")) {
+  using shared_callback = std::shared_ptr<fs_poll::callback>;
+
+  fs_poll_block(scheduler& s, shared_callback f)
+      : handle_block(s, "fs_poll"), f_(std::move(f)) {
     opened(uv_fs_poll_init(s.uv(), &uv), "uv_fs_poll_init");
   }
 
   static void on_change(uv_fs_poll_t* h, int status, const uv_stat_t* before,
                         const uv_stat_t* now) {
     auto& self = of<fs_poll_block>(h);
-    self.call("fs_poll callback", [&] {
-      self.f_(detail::to_status(*before), detail::to_status(*now),
-              detail::to_error(status));
+    self.call("fs_poll callback", [&, f = self.f_] {
+      (*f)(detail::to_status(*before), detail::to_status(*now), detail::to_error(status));
     });
   }
 
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
+  const shared_callback& callable() const noexcept { return f_; }
 
   uv_fs_poll_t uv;
+  bool used = false;  // it has been started
 
  private:
-  void silence() noexcept override { f_.reset(); }
+  void silence() noexcept override { const shared_callback dies = std::move(f_); }
 
-  fs_poll::callback f_;
+  shared_callback f_;
 };
 
 fs_poll_block& as_fs_poll(detail::handle_block& b) noexcept {
@@ -52,16 +56,25 @@ unsigned to_ms(std::chrono::nanoseconds interval) noexcept {
 }  // namespace
 
 fs_poll::fs_poll(loop& owner, callback on_change)
-    : handle(new fs_poll_block(owner.core(), std::move(on_change))) {}
+    : handle(new fs_poll_block(owner.core(), std::make_shared<callback>(detail::callable(
+                                                 std::move(on_change), "fs_poll")))) {}
 
 void fs_poll::start(const std::string& path, std::chrono::nanoseconds interval) {
   constexpr const char* operation = "uv_fs_poll_start";
-  static_cast<void>(block().owner("fs_poll::start"));
+  scheduler& s = block().owner("fs_poll::start");
   detail::require_no_nul(path, operation);
-  uv_fs_poll_t& uv = as_fs_poll(block()).uv;
-  uv_fs_poll_stop(&uv);  // libuv would go on with the path before, and say nothing
-  checked(uv_fs_poll_start(&uv, fs_poll_block::on_change, path.c_str(), to_ms(interval)),
-          operation, path);
+  // libuv ignores the new path of one that is started; stopped and started again, it goes on
+  // with both, and ends the program at an assert (fs-poll.c, timer_cb).
+  if (as_fs_poll(block()).used) {
+    const bool referenced = has_ref();
+    replace(new fs_poll_block(s, as_fs_poll(block()).callable()));
+    if (!referenced) unref();
+  }
+  fs_poll_block& b = as_fs_poll(block());
+  checked(
+      uv_fs_poll_start(&b.uv, fs_poll_block::on_change, path.c_str(), to_ms(interval)),
+      operation, path);
+  b.used = true;
   count_libuv_threads();
 }
 

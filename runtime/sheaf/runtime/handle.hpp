@@ -43,6 +43,9 @@ class handle {
 
   detail::handle_block& block() const noexcept { return *block_; }
 
+  /// Takes `fresh` in place of the block that it has, which is disposed of.
+  void replace(detail::handle_block* fresh) noexcept { block_.reset(fresh); }
+
  private:
   friend class detail::handle_block;
   std::unique_ptr<detail::handle_block, detail::block_deleter> block_;

@@ -72,7 +72,8 @@ class stream : public handle {
   std::size_t try_write(std::string_view bytes, std::error_code& error) noexcept;
 
   /// Ends the sending side after what is queued, so that the other side reads its end. Throws
-  /// uv_error (ENOTCONN) before there is a connection, and the second time.
+  /// uv_error (ENOTCONN) before there is a connection, and the second time. A pipe that is no
+  /// socket (make_pipe()) cannot: `on_done` gets ENOTSOCK, and its destructor is the end.
   void shutdown(done_callback on_done = nullptr);
 
   /// Takes connections from now on: `on_connection` is called for each, to accept() it. One
