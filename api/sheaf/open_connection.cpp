@@ -1,10 +1,10 @@
+#include <sheaf/detail/addresses_of.hpp>
 #include <sheaf/detail/connect_wait.hpp>
 #ifndef SHEAF_NO_TLS
 #include <sheaf/detail/start_tls.hpp>
 #endif
 #include <sheaf/hedge.hpp>
 #include <sheaf/open_connection.hpp>
-#include <sheaf/resolve.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -99,17 +99,16 @@ coro<stream> connect_any(std::vector<address> all, connection_options options) {
 
 coro<stream> connect_host(std::string host, port_number port,
                           connection_options options) {
-  std::vector<address> all = co_await resolve(host, port.value());
+  std::vector<address> all = co_await detail::addresses_of(host, port.value(), false);
   co_return co_await connect_any(std::move(all), options);
 }
 
 coro<stream> connect_path(std::string path, connection_options options) {
-  const std::string target = "'" + path + "'";
   const auto begin = [&path](runtime::pipe& socket, done_callback f) {
     socket.connect(path, std::move(f));
   };
   using wait = detail::connect_wait<runtime::pipe, decltype(begin)>;
-  runtime::pipe socket = co_await wait(target, begin);
+  runtime::pipe socket = co_await wait(path, begin);
   co_return connected(std::move(socket), options);
 }
 

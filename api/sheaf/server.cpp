@@ -1,8 +1,8 @@
+#include <sheaf/detail/addresses_of.hpp>
 #include <sheaf/detail/settled.hpp>
 #ifndef SHEAF_NO_TLS
 #include <sheaf/detail/start_tls.hpp>
 #endif
-#include <sheaf/resolve.hpp>
 #include <sheaf/server.hpp>
 
 #include <algorithm>
@@ -109,8 +109,7 @@ coro<server> start_server(detail::connection_handler handler,
   if (hosts.empty()) throw std::invalid_argument("start_server: no host to listen on");
   std::vector<address> all;
   for (const std::string& host : hosts) {
-    const std::vector<address> found =
-        co_await resolve(host, port.value(), address_hints().passive());
+    const auto found = co_await detail::addresses_of(host, port.value(), true);
     all.insert(all.end(), found.begin(), found.end());
   }
   all = without_doubles(std::move(all), options);

@@ -70,10 +70,13 @@ coro<std::vector<straggler>> end_all(server_core& s, detail::cancel_ref cause,
                                      std::int64_t grace_ns) {
   std::vector<straggler> late;
   for (const connection_ref& c : s.all()) late.push_back(look_at(c));
-  for (const straggler& each : late) {
-    // Without a handler it only sends what is left: its time has passed.
-    each.connection->handler() ? each.connection->cancel(cause)
-                               : each.connection->abort();
+  for (straggler& each : late) {
+    if (each.connection->handler()) {
+      each.connection->cancel(cause);
+    } else {  // it only sends what is left, and its time has passed
+      each.connection->abort();
+      each.told.end = shutdown_end::aborted;
+    }
   }
   co_await until_over(s, s.loop().after(grace_ns));
   note_ended(late, shutdown_end::cancelled);

@@ -34,7 +34,7 @@ class connect_wait final : public suspension {
   Handle await_resume() {
     task_->throw_if_interrupted();
     if (refused_) std::rethrow_exception(refused_);
-    if (error_) throw uv_error(error_.value(), "connect to " + target_);
+    if (error_) throw uv_error(error_.value(), "connect", target_);
     return std::move(*handle_);
   }
 

@@ -3,6 +3,7 @@
 #include <sheaf/runtime/error.hpp>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <cstring>
@@ -37,15 +38,22 @@ address::address() noexcept {
 }
 
 address address::ip(std::string_view host, std::uint16_t port) {
-  const std::string text(host);
-  const std::string operation = "address '" + text + "'";
-  if (text.find('\0') != std::string::npos) throw uv_error(UV_EINVAL, operation);
+  const auto found = try_ip(host, port);
+  if (!found) throw uv_error(UV_EINVAL, "address '" + std::string(host) + "'");
+  return *found;
+}
+
+std::optional<address> address::try_ip(std::string_view host, std::uint16_t port) noexcept {
+  // An IPv6 address in its longest form, and a name of an interface.
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
+  if (host.size() >= sizeof text || host.find('\0') != std::string_view::npos) return {};
+  text[host.copy(text, sizeof text - 1)] = '\0';
   sockaddr_in v4;
-  if (uv_ip4_addr(text.c_str(), port, &v4) == 0) {
+  if (uv_ip4_addr(text, port, &v4) == 0) {
     return from(reinterpret_cast<const sockaddr*>(&v4));
   }
   sockaddr_in6 v6;
-  checked(uv_ip6_addr(text.c_str(), port, &v6), operation.c_str());
+  if (uv_ip6_addr(text, port, &v6) != 0) return {};
   return from(reinterpret_cast<const sockaddr*>(&v6));
 }
 

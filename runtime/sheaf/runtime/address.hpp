@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,8 @@ class address {
   /// From text: "127.0.0.1", "::1", "fe80::1%eth0". Throws uv_error (EINVAL) for what is no
   /// address; names are getaddrinfo's business.
   static address ip(std::string_view host, std::uint16_t port);
+  /// The same; nothing for what is no address.
+  static std::optional<address> try_ip(std::string_view host, std::uint16_t port) noexcept;
   /// A copy of the system's. Throws uv_error (EAFNOSUPPORT) for another family.
   static address from(const sockaddr* raw);
 

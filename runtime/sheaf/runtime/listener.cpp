@@ -17,21 +17,22 @@ namespace sheaf::runtime {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& operation) {
-  throw uv_error(uv_translate_sys_error(errno), operation);
+// `where` is the address or the path.
+[[noreturn]] void fail(const std::string& where) {
+  throw uv_error(uv_translate_sys_error(errno), "listen", where);
 }
 
-void require(int code, const std::string& operation) {
-  if (code < 0) fail(operation);
+void require(int code, const std::string& where) {
+  if (code < 0) fail(where);
 }
 
-int fresh_socket(int family, const std::string& operation) {
+int fresh_socket(int family, const std::string& where) {
 #ifdef SOCK_CLOEXEC
   const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  require(fd, operation);
+  require(fd, where);
 #else
   const int fd = ::socket(family, SOCK_STREAM, 0);
-  require(fd, operation);
+  require(fd, where);
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   ::fcntl(fd, F_SETFL, O_NONBLOCK);
 #endif
@@ -51,38 +52,38 @@ int accept_one(int fd, sockaddr* from, socklen_t* size) noexcept {
 #endif
 }
 
-void set(int fd, int level, int name, bool on, const std::string& operation) {
+void set(int fd, int level, int name, bool on, const std::string& where) {
   const int value = on ? 1 : 0;
-  require(::setsockopt(fd, level, name, &value, sizeof value), operation);
+  require(::setsockopt(fd, level, name, &value, sizeof value), where);
 }
 
 // Those of libuv 1.49's UV_TCP_REUSEPORT. Elsewhere the last one bound takes all.
-void set_reuse_port(int fd, const std::string& operation) {
+void set_reuse_port(int fd, const std::string& where) {
 #if defined(__linux__) || defined(__DragonFly__)
-  set(fd, SOL_SOCKET, SO_REUSEPORT, true, operation);
+  set(fd, SOL_SOCKET, SO_REUSEPORT, true, where);
 #elif defined(SO_REUSEPORT_LB)
-  set(fd, SOL_SOCKET, SO_REUSEPORT_LB, true, operation);
+  set(fd, SOL_SOCKET, SO_REUSEPORT_LB, true, where);
 #else
   static_cast<void>(fd);
-  throw uv_error(UV_ENOTSUP, operation + ": reuse_port");
+  throw uv_error(UV_ENOTSUP, "listen with reuse_port", where);
 #endif
 }
 
 /// Fills in a sockaddr_un; throws if the path does not go in.
-sockaddr_un local_address(std::string_view path, const std::string& operation) {
+sockaddr_un local_address(std::string_view path, const std::string& where) {
   sockaddr_un at{};
   if (path.empty() || path.find('\0') != std::string_view::npos) {
-    throw uv_error(UV_EINVAL, operation);
+    throw uv_error(UV_EINVAL, "listen", where);
   }
-  if (path.size() >= sizeof at.sun_path) throw uv_error(UV_ENAMETOOLONG, operation);
+  if (path.size() >= sizeof at.sun_path) throw uv_error(UV_ENAMETOOLONG, "listen", where);
   at.sun_family = AF_UNIX;
   std::memcpy(at.sun_path, path.data(), path.size());
   return at;
 }
 
 // A socket whose owner is gone refuses; one whose queue is full (EAGAIN) does not.
-bool somebody_listens(const sockaddr_un& at, const std::string& operation) {
-  const int fd = fresh_socket(AF_UNIX, operation);
+bool somebody_listens(const sockaddr_un& at, const std::string& where) {
+  const int fd = fresh_socket(AF_UNIX, where);
   const int code = ::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at);
   const int error = errno;
   ::close(fd);
@@ -113,27 +114,27 @@ bool is_lost_connection(int error) noexcept {
 }  // namespace
 
 listener listener::tcp(const address& at, listen_options how) {
-  const std::string operation = "listen on " + at.to_string();
-  listener made(fresh_socket(at.is_ipv6() ? AF_INET6 : AF_INET, operation));
-  set(made.fd_, SOL_SOCKET, SO_REUSEADDR, true, operation);
-  if (how.reuse_port()) set_reuse_port(made.fd_, operation);
-  if (at.is_ipv6()) set(made.fd_, IPPROTO_IPV6, IPV6_V6ONLY, how.ipv6_only(), operation);
+  const std::string where = at.to_string();
+  listener made(fresh_socket(at.is_ipv6() ? AF_INET6 : AF_INET, where));
+  set(made.fd_, SOL_SOCKET, SO_REUSEADDR, true, where);
+  if (how.reuse_port()) set_reuse_port(made.fd_, where);
+  if (at.is_ipv6()) set(made.fd_, IPPROTO_IPV6, IPV6_V6ONLY, how.ipv6_only(), where);
   const socklen_t size = at.is_ipv6() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  require(::bind(made.fd_, at.raw(), size), operation);
+  require(::bind(made.fd_, at.raw(), size), where);
   return made;
 }
 
 listener listener::local(std::string_view path) {
-  const std::string operation = "listen on '" + std::string(path) + "'";
-  const sockaddr_un at = local_address(path, operation);
-  listener made(fresh_socket(AF_UNIX, operation));
+  const std::string where(path);
+  const sockaddr_un at = local_address(path, where);
+  listener made(fresh_socket(AF_UNIX, where));
   if (bind_local(made.fd_, at) != 0) {
-    if (errno != EADDRINUSE) fail(operation);
-    if (!socket_at(at.sun_path) || somebody_listens(at, operation)) {
-      throw uv_error(UV_EADDRINUSE, operation);
+    if (errno != EADDRINUSE) fail(where);
+    if (!socket_at(at.sun_path) || somebody_listens(at, where)) {
+      throw uv_error(UV_EADDRINUSE, "listen", where);
     }
     ::unlink(at.sun_path);
-    require(bind_local(made.fd_, at), operation);
+    require(bind_local(made.fd_, at), where);
   }
   made.path_ = path;
   made.file_ = socket_at(at.sun_path).value_or(file_identity());
@@ -155,8 +156,8 @@ std::optional<listener::file_identity> listener::socket_at(const char* path) noe
 }
 
 void listener::listen(loop& l, int backlog, unique_function<void()> on_ready) {
-  require(::listen(fd_, backlog),
-          "listen on " + (is_local() ? "'" + path_ + "'" : sockname().to_string()));
+  const std::string where = is_local() ? path_ : sockname().to_string();
+  require(::listen(fd_, backlog), where);
   poll_.emplace(l, fd_,
                 [f = std::move(on_ready)](poll_events, std::error_code) mutable { f(); });
   poll_->start(poll_events::readable);
@@ -192,7 +193,9 @@ std::optional<listener::connection> listener::accept(std::error_code& error) noe
 address listener::sockname() const {
   sockaddr_storage at{};
   socklen_t size = sizeof at;
-  require(::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size), "getsockname");
+  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size) != 0) {
+    throw uv_error(uv_translate_sys_error(errno), "getsockname");
+  }
   return address::from(reinterpret_cast<sockaddr*>(&at));
 }
 
