@@ -43,4 +43,7 @@ sheaf::coro<outcome> queue_ping(meter&, long n, long reps);
 // echo.cpp: serves until it is killed, two minutes at most; 0 picks a port, which it prints.
 sheaf::coro<> echo_server(long port);
 
+// connections.cpp: prints what it found; 0 if every byte came back and every connection ended.
+int connections(long idle, long active, long rounds);
+
 }  // namespace bench

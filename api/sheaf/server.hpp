@@ -58,7 +58,7 @@ class [[nodiscard("the server closes when this is destroyed")]] server {
   void close_clients() noexcept;
   void abort_clients() noexcept;
 
-  /// Closes, and lets the handlers finish; what has not ended after `within`, or at a time of
+  /// Closes, when it has taken those who are connected, and lets the handlers finish; what has not ended after `within`, or at a time of
   /// the loop's clock, is ended: the handler is cancelled (cancelled::why() is
   /// cancel_why::shutdown, at() is the place of this call), and after the options' grace the
   /// connection is aborted, so that no read or write of it works any more, and the handler

@@ -95,6 +95,7 @@ coro<std::vector<straggler>> end_all(server_core& s, detail::cancel_ref cause,
 coro<shutdown_report> shut_down(server_ref s, std::uint64_t deadline_ns,
                                 std::int64_t grace_ns, std::source_location at) {
   require_other_task(*s);
+  s->accept_waiting();
   const std::size_t before = s->connections();
   s->close();
   co_await until_over(*s, deadline_ns);

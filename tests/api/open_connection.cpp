@@ -2,7 +2,7 @@
 #include "support/children.hpp"
 #include "support/cut.hpp"
 #include "support/report_log.hpp"
-#include "support/sockets.hpp"
+#include "support/raw_socket.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>

@@ -3,7 +3,7 @@
 #include "support/cut.hpp"
 #include "support/event_log.hpp"
 #include "support/report_log.hpp"
-#include "support/sockets.hpp"
+#include "support/raw_socket.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/event.hpp>
@@ -12,6 +12,7 @@
 #include <sheaf/server.hpp>
 #include <sheaf/wait_for.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -319,6 +320,46 @@ TEST_CASE("shutdown: of a server without connections, or twice, is over at once"
     CHECK(a.finished + b.finished == 0);
     CHECK(io.l.elapsed_ms() == 0);
   });
+}
+
+TEST_CASE("shutdown: who is connected is served, accepted or not", "[api][shutdown]") {
+  test::report_log reports;
+  loop l;
+  reports.listen(l);
+  const std::vector<test::raw_socket> clients(3);
+  const auto greet = [](stream s) { s.write_nowait("!"); };
+  l.run_until_complete([&]() -> coro<> {
+    server s = co_await serve(greet);
+    for (const auto& c : clients) REQUIRE(c.connect(s.port()));
+    const shutdown_report r = co_await s.shutdown(5s);
+    CHECK(r.finished == 3);
+  }());
+  for (const auto& c : clients) {
+    char greeting = 0;
+    CHECK(::recv(c.fd(), &greeting, 1, 0) == 1);
+    CHECK(greeting == '!');
+  }
+  CHECK(reports.messages().empty());
+}
+
+TEST_CASE("server: may outlive its loop", "[api][server]") {
+  std::optional<server> kept;
+  std::optional<stream> client;
+  {
+    test::virtual_loop l;
+    event begun;
+    const auto handler = [&](stream) -> coro<> {
+      begun.set();
+      co_await sleep(1h);
+    };
+    l.run_until_complete([&]() -> coro<> {
+      kept.emplace(co_await serve(handler));
+      client.emplace(co_await client_of(*kept, begun));
+    }());
+  }
+  CHECK(kept->connections() == 0);
+  kept->close();
+  kept.reset();
 }
 
 TEST_CASE("shutdown: in a handler of its own is an error with advice",

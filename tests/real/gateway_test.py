@@ -141,7 +141,7 @@ class Silent(Bad):
 
 
 class Absent(Bad):
-    failure = "connect to it: ECONNREFUSED: connection refused"
+    failure = "connect it: ECONNREFUSED: connection refused"
 
     async def start(self):
         await super().start()
@@ -181,7 +181,7 @@ class World:
             back_end = self.back_ends[int(name)]
             expected = back_end.line(question)
             if isinstance(back_end, Absent):  # it names the port
-                outcome = re.sub(r"connect to 127.0.0.1:\d+", "connect to it", outcome)
+                outcome = re.sub(r"connect '127.0.0.1:\d+'", "connect it", outcome)
             check_equal(outcome, expected, what)
             order.append(int(name))
         return order

@@ -37,7 +37,7 @@ void server_core::listen() {
   if (is_closed_) throw invalid_state("server: it is closed");
   if (serving_) return;
   for (runtime::listener& each : listeners_) {
-    each.listen(*loop_->facade(), backlog_, [this, &each] { accept_from(each); });
+    each.listen(*loop_->facade(), backlog_, [this, &each] { accept_from(each, accepts_at_once); });
   }
   serving_ = true;
 }
@@ -69,9 +69,9 @@ std::uint16_t server_core::port() const {
 // ---- accepting -------------------------------------------------------------------------
 
 // A handler that is called may close the server, and with it the listener.
-void server_core::accept_from(runtime::listener& l) noexcept {
+void server_core::accept_from(runtime::listener& l, int most) noexcept {
   const server_ref keep = server_ref::share(this);
-  for (int n = 0; n < accepts_at_once && serving_; ++n) {
+  for (int n = 0; n < most && serving_; ++n) {
     std::error_code error;
     const auto made = l.accept(error);
     if (error) return out_of_descriptors(error);
@@ -82,6 +82,15 @@ void server_core::accept_from(runtime::listener& l) noexcept {
       loop_->report({.message = "a server could not take a connection; it goes on",
                      .exception = std::current_exception()});
     }
+  }
+}
+
+// As many as the system may have kept; who comes faster than that is refused.
+void server_core::accept_waiting() noexcept {
+  const server_ref keep = server_ref::share(this);
+  for (runtime::listener& each : listeners_) {
+    accept_from(each, backlog_);
+    if (!serving_) return;  // a handler has closed it, and taken the list away
   }
 }
 

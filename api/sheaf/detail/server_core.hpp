@@ -39,6 +39,8 @@ class server_core {
   void listen();
   /// Takes no more connections. Idempotent.
   void close() noexcept;
+  /// Takes those that wait, so that close() refuses nobody who is connected.
+  void accept_waiting() noexcept;
   bool serving() const noexcept { return serving_; }
   bool is_closed() const noexcept { return is_closed_; }
   /// Closed, and its last connection has ended.
@@ -65,7 +67,7 @@ class server_core {
 
  private:
   ~server_core() = default;
-  void accept_from(runtime::listener& l) noexcept;
+  void accept_from(runtime::listener& l, int most) noexcept;
   void connect(const runtime::listener& l, const runtime::listener::connection& c);
   stream_ref open(const runtime::listener& l, int descriptor);
   void begin(server_connection& c, stream s);
