@@ -1,8 +1,8 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/cut.hpp"
-#include "support/report_log.hpp"
 #include "support/raw_socket.hpp"
+#include "support/report_log.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>

@@ -1,7 +1,7 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/report_log.hpp"
 #include "support/raw_socket.hpp"
+#include "support/report_log.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/event.hpp>

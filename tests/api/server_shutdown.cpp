@@ -2,8 +2,8 @@
 #include "support/children.hpp"
 #include "support/cut.hpp"
 #include "support/event_log.hpp"
-#include "support/report_log.hpp"
 #include "support/raw_socket.hpp"
+#include "support/report_log.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/event.hpp>

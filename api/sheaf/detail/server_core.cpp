@@ -37,7 +37,8 @@ void server_core::listen() {
   if (is_closed_) throw invalid_state("server: it is closed");
   if (serving_) return;
   for (runtime::listener& each : listeners_) {
-    each.listen(*loop_->facade(), backlog_, [this, &each] { accept_from(each, accepts_at_once); });
+    each.listen(*loop_->facade(), backlog_,
+                [this, &each] { accept_from(each, accepts_at_once); });
   }
   serving_ = true;
 }
