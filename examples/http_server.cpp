@@ -1,6 +1,6 @@
 // http_server [PORT [MILLISECONDS]]: HTTP/1.1 with keep-alive, and what a server owes its
 // clients: an answer to bad requests too, limits on size and time, an end that loses none.
-#include "http.hpp"
+#include "http_read.hpp"
 #include "serving.hpp"
 
 #include <chrono>

@@ -5,8 +5,10 @@ import os
 import re
 import signal
 import socket
+import time
+from email.utils import parsedate_to_datetime
 
-from harness import Server, case, check, check_equal, guarded, main, run, until
+from harness import GUARD, Server, case, check, check_equal, guarded, main, run, until
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 HELLO = b"hello from sheaf\n"
@@ -153,6 +155,8 @@ def _(program):
             got = await ask(server, raw)
             check_equal((got[0], got[2]), (status, body), what)
             check_equal(got[1]["Connection"], connection, what)
+            age = time.time() - parsedate_to_datetime(got[1]["Date"]).timestamp()
+            check(-2 < age < GUARD, got[1]["Date"])
             if raw.startswith(b"HEAD"):
                 check(int(got[1]["Content-Length"]) > 0, "HEAD tells the length")
 
