@@ -13,20 +13,17 @@ using namespace std::chrono_literals;
 
 // One connection. What happens to it, or is thrown, is no matter of the others.
 sheaf::coro<> echo(sheaf::stream peer) {
-  std::string complaint;
   try {
-    for (;;) {
-      const std::string line = co_await peer.readline();
-      if (line.empty() || peer.is_closing()) co_return;  // it ended, or this server does
-      co_await peer.write(line);  // waits while the peer takes too little
+    while (const auto line = co_await peer.next_line()) {
+      if (peer.is_closing()) co_return;  // this server ends
+      co_await peer.write(*line);        // waits while the peer takes too little
     }
   } catch (const sheaf::limit_overrun&) {
-    complaint = "a line has up to 65536 bytes\n";
+    peer.write_nowait("a line has up to 65536 bytes\n");
   } catch (const sheaf::uv_error&) {
-    co_return;  // the peer is gone
+    // The peer is gone.
   }
-  co_await peer.write(complaint);
-}
+}  // peer closes, when what was written has gone
 
 sheaf::coro<> serve(std::uint16_t port) {
   sheaf::event stop;
