@@ -18,8 +18,8 @@ COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", re.S)
 PRIVATE = re.compile(r"_private_headers = files\((.*?)\)", re.S)
 NAME = re.compile(r"^\s*'([^']+\.[ch]pp)'", re.M)
 INCLUDE = re.compile(r"^\s*#\s*include\s*[<\"]([^>\"]+)[>\"]", re.M)
-# uv_error is a class of ours.
-UV_CALL = re.compile(r"\buv_(?!error\b)\w+\s*\(")
+# uv_error and uv_category are ours.
+UV_CALL = re.compile(r"\buv_(?!error\b|category\b)\w+\s*\(")
 
 
 def code_of(text):

@@ -106,7 +106,9 @@ struct scene {
 
 template <class Play>
 void each(Play play) {
-  { const loop first; }  // makes what libuv has once for a process
+  {
+    const loop first;
+  }  // makes what libuv has once for a process
   for (const kind& k : kinds) {
     INFO(k.name);
     counted::reset();
@@ -530,8 +532,8 @@ TEST_CASE("resolver: an address has a name, and a name an address",
   const auto refused = [&](std::string_view host) -> std::string {
     try {
       getaddrinfo(l, host, "", address_hints(), [](auto&&...) {}).detach();
-    } catch (const sheaf::uv_error& e) {
-      return e.operation() + ' ' + e.name();
+    } catch (const sheaf::uv_error& thrown) {
+      return thrown.operation() + ' ' + thrown.name();
     }
     return "taken";
   };
