@@ -26,6 +26,7 @@
 #include <sheaf/open_connection.hpp>
 #include <sheaf/outcome.hpp>
 #include <sheaf/port_number.hpp>
+#include <sheaf/process.hpp>
 #include <sheaf/promise.hpp>
 #include <sheaf/queue.hpp>
 #include <sheaf/quorum.hpp>

@@ -3,6 +3,11 @@
 #include <sheaf/runtime/pipe.hpp>
 #include <sheaf/runtime/process.hpp>
 
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
 namespace sheaf::runtime {
 
 child_stdio child_stdio::inherit(runtime::stream& of) {
@@ -98,7 +103,9 @@ class raw_options {
 class process_block final : public detail::handle_block {
  public:
   process_block(scheduler& s, const process_options& o, process::exit_callback f)
-      : handle_block(s, "process"), f_(detail::callable(std::move(f), "process")) {
+      : handle_block(s, "process"),
+        f_(detail::callable(std::move(f), "process")),
+        kill_on_close_(o.kill_on_close()) {
     raw_options options(o);
     options.raw.exit_cb = on_exit;
     spawn_code_ = uv_spawn(s.uv(), &uv, &options.raw);
@@ -109,19 +116,58 @@ class process_block final : public detail::handle_block {
 
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
 
+  int send(int signal) noexcept {
+    return unreaped() ? uv_process_kill(&uv, signal) : UV_ESRCH;
+  }
+
+  // By the wrapper only when the child has ended; else by the loop's end.
+  void close() noexcept override {
+    const bool was_open = open();
+    handle_block::close();
+    if (was_open && unreaped()) reap();
+  }
+
   uv_process_t uv{};
-  bool ended = false;
 
  private:
   static void on_exit(uv_process_t* h, std::int64_t status, int signal) {
     auto& self = of<process_block>(h);
-    self.ended = true;
+    self.ended_ = true;
+    if (self.let_go_) return self.close();
     self.call("exit callback", [&] { self.f_({status, signal}); });
   }
+
+  // Stays open until libuv has reaped the child.
+  void let_go() noexcept override {
+    if (!open() || !unreaped()) return close();
+    let_go_ = true;
+    kill_on_close_ ? static_cast<void>(send(SIGKILL)) : uv_unref(raw());
+    silence();
+  }
+
+  /// Whether the child's number is still its own. libuv reaps all that have ended before it
+  /// calls the first callback, and somebody else may have.
+  bool unreaped() const noexcept {
+    siginfo_t how;
+    return spawn_code_ == 0 && !ended_ &&
+           ::waitid(P_PID, static_cast<id_t>(uv.pid), &how, WEXITED | WNOHANG | WNOWAIT) ==
+               0;
+  }
+
+  // One that we may not kill (it is another user's now) is not waited for.
+  void reap() const noexcept {
+    const bool killed = kill_on_close_ && ::kill(uv.pid, SIGKILL) == 0;
+    while (::waitpid(uv.pid, nullptr, killed ? 0 : WNOHANG) < 0 && errno == EINTR) {
+    }
+  }
+
   void silence() noexcept override { f_.reset(); }
 
   process::exit_callback f_;
   int spawn_code_ = 0;
+  bool kill_on_close_;
+  bool let_go_ = false;
+  bool ended_ = false;
 };
 
 process_block& as_process(detail::handle_block& b) noexcept {
@@ -132,15 +178,18 @@ process_block& as_process(detail::handle_block& b) noexcept {
 
 process::process(loop& owner, const process_options& options, exit_callback on_exit)
     : handle(new process_block(owner.core(), options, std::move(on_exit))) {
-  checked(as_process(block()).spawn_code(), "uv_spawn", options.program());
+  const int code = as_process(block()).spawn_code();
+  if (code == 0) return;
+  const std::string& where = options.cwd();  // ENOENT may be about either
+  throw uv_error(code, "uv_spawn '" + options.program() + "'" +
+                           (where.empty() ? "" : " in '" + where + "'"));
 }
 
 int process::pid() const noexcept { return uv_process_get_pid(&as_process(block()).uv); }
 
 void process::kill(int signal) {
   static_cast<void>(block().owner("process::kill"));
-  process_block& b = as_process(block());
-  checked(b.ended ? UV_ESRCH : uv_process_kill(&b.uv, signal), "uv_process_kill");
+  checked(as_process(block()).send(signal), "uv_process_kill");
 }
 
 void kill(int pid, int signal) { checked(uv_kill(pid, signal), "uv_kill"); }

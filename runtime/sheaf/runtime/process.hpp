@@ -86,6 +86,12 @@ class process_options {
     return *this;
   }
 
+  /// The child ends with the handle: see process.
+  process_options& kill_on_close(bool on = true) {
+    kill_on_close_ = on;
+    return *this;
+  }
+
   const std::string& program() const noexcept { return program_; }
   const std::vector<std::string>& arguments() const noexcept { return arguments_; }
   const std::optional<std::vector<std::string>>& env() const noexcept { return env_; }
@@ -94,6 +100,7 @@ class process_options {
   bool detached() const noexcept { return detached_; }
   const std::optional<std::uint32_t>& uid() const noexcept { return uid_; }
   const std::optional<std::uint32_t>& gid() const noexcept { return gid_; }
+  bool kill_on_close() const noexcept { return kill_on_close_; }
 
  private:
   std::string program_;
@@ -104,6 +111,7 @@ class process_options {
   std::optional<std::uint32_t> uid_;
   std::optional<std::uint32_t> gid_;
   bool detached_ = false;
+  bool kill_on_close_ = false;
 };
 
 /// How a child ended: by itself with `status`, or, if it is not 0, by `signal`.
@@ -114,9 +122,12 @@ struct exit_status {
 
 /// A uv_process_t: a child of this program.
 ///
-/// Destroying it leaves the child running, and it becomes a zombie until this program ends:
-/// keep it until on_exit was called, or kill() the child and wait. libuv waits for the children
-/// it knows, and for no other; a child's end comes with SIGCHLD, which must not be blocked.
+/// Destroying it while the child runs leaves the child running, without keeping the loop so,
+/// or kills it if kill_on_close() was asked for. Either way the loop reaps the child when it
+/// ends, so that no zombie is left. At the end of the loop a child to be killed is killed and
+/// waited for; another one that still runs is left to itself, and is a zombie from its end to
+/// that of this program. Children are reaped by number: the program must not wait for all
+/// children (waitpid(-1)), ignore SIGCHLD or block it, or on_exit is never called.
 class process : public handle {
  public:
   using exit_callback = unique_function<void(exit_status)>;
@@ -129,8 +140,8 @@ class process : public handle {
 
   /// Also after the child has ended, and after the loop has closed.
   int pid() const noexcept;
-  /// Throws uv_error (ESRCH) once the child has ended, so that no stranger with its number
-  /// gets the signal.
+  /// Throws uv_error (ESRCH) once the child was reaped, so that no stranger with its number
+  /// gets the signal; also before on_exit has told so.
   void kill(int signal);
 };
 

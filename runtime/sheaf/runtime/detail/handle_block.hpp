@@ -37,7 +37,7 @@ class handle_block : public handle_link {
 
   void dispose() noexcept {
     held_ = false;
-    close();
+    let_go();
     free_if_unused();
   }
 
@@ -73,6 +73,9 @@ class handle_block : public handle_link {
     if (!running_) silence();
   }
 
+  /// The wrapper is gone. A kind that has something to see to first closes later.
+  virtual void let_go() noexcept { close(); }
+
   /// Destroys the callables.
   virtual void silence() noexcept = 0;
 
@@ -96,6 +99,8 @@ class handle_block : public handle_link {
     if (!owner_) silence();
     s.release();
   }
+
+  bool running() const noexcept { return running_; }
 
   /// The block of a handle; Block is the kind that made it.
   template <class Block = handle_block, class Handle>
