@@ -140,7 +140,8 @@ coro<process> create_subprocess_exec(process_options how) {
 coro<process> create_subprocess_shell(std::string command, process_options how) {
   if (!how.program().empty() || !how.args().empty()) {
     throw std::invalid_argument(
-        "create_subprocess_shell: the options name a program or arguments; write them into "
+        "create_subprocess_shell: the options name a program or arguments; write them "
+        "into "
         "the command, or use create_subprocess_exec");
   }
   how.program("/bin/sh").arg("-c").arg(std::move(command));

@@ -39,9 +39,10 @@ void process_core::kill() noexcept {
 
 void process_core::report_dropped() const {
   if (returncode_ || killed_ || loop_->closed() || !loop_->debug()) return;
-  loop_->report({.message = "a process was dropped while its child ran, which is killed: '" +
-                            program_ + "', pid " + std::to_string(pid_) +
-                            "; co_await wait(), or call close() if that is what you want"});
+  loop_->report(
+      {.message = "a process was dropped while its child ran, which is killed: '" +
+                  program_ + "', pid " + std::to_string(pid_) +
+                  "; co_await wait(), or call close() if that is what you want"});
 }
 
 // ---- starting it -----------------------------------------------------------------------
@@ -85,9 +86,12 @@ class child_stdio {
     const process_options::end& end = how_.descriptor(n);
     if (const auto fd = end.descriptor()) return given::inherit(*fd);
     switch (end.what()) {
-      case stdio::pipe: return given::inherit(make_pipe(n));
-      case stdio::null: return given::ignore();
-      case stdio::inherit: break;
+      case stdio::pipe:
+        return given::inherit(make_pipe(n));
+      case stdio::null:
+        return given::ignore();
+      case stdio::inherit:
+        break;
     }
     return given::inherit(n);
   }

@@ -117,14 +117,14 @@ class process_block final : public detail::handle_block {
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&uv); }
 
   int send(int signal) noexcept {
-    return unreaped() ? uv_process_kill(&uv, signal) : UV_ESRCH;
+    return look() == child::reaped ? UV_ESRCH : uv_process_kill(&uv, signal);
   }
 
   // By the wrapper only when the child has ended; else by the loop's end.
   void close() noexcept override {
     const bool was_open = open();
     handle_block::close();
-    if (was_open && unreaped()) reap();
+    if (was_open && look() != child::reaped) reap();
   }
 
   uv_process_t uv{};
@@ -137,21 +137,26 @@ class process_block final : public detail::handle_block {
     self.call("exit callback", [&] { self.f_({status, signal}); });
   }
 
-  // Stays open until libuv has reaped the child.
+  // Stays open while the child runs, for libuv to reap it.
   void let_go() noexcept override {
-    if (!open() || !unreaped()) return close();
+    if (!open() || look() != child::running) return close();
     let_go_ = true;
     kill_on_close_ ? static_cast<void>(send(SIGKILL)) : uv_unref(raw());
     silence();
   }
 
-  /// Whether the child's number is still its own. libuv reaps all that have ended before it
-  /// calls the first callback, and somebody else may have.
-  bool unreaped() const noexcept {
-    siginfo_t how;
-    return spawn_code_ == 0 && !ended_ &&
-           ::waitid(P_PID, static_cast<id_t>(uv.pid), &how, WEXITED | WNOHANG | WNOWAIT) ==
-               0;
+  enum class child { running, zombie, reaped };
+
+  // libuv reaps all that have ended before it calls the first callback, and somebody else may
+  // have. Until then the number is the child's.
+  child look() const noexcept {
+    siginfo_t how{};
+    constexpr int without_reaping = WEXITED | WNOHANG | WNOWAIT;
+    if (spawn_code_ != 0 || ended_ ||
+        ::waitid(P_PID, static_cast<id_t>(uv.pid), &how, without_reaping) != 0) {
+      return child::reaped;
+    }
+    return how.si_pid == 0 ? child::running : child::zombie;
   }
 
   // One that we may not kill (it is another user's now) is not waited for.
