@@ -41,6 +41,7 @@
 #include <sheaf/server_options.hpp>
 #include <sheaf/shield.hpp>
 #include <sheaf/shutdown_report.hpp>
+#include <sheaf/signal_stream.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/stream.hpp>
 #include <sheaf/stream_errors.hpp>
@@ -63,6 +64,7 @@
 #include <sheaf/timeout.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
+#include <sheaf/tty.hpp>
 #include <sheaf/wait.hpp>
 #include <sheaf/wait_for.hpp>
 #include <sheaf/wrap_future.hpp>

@@ -1,13 +1,10 @@
 #include "support/catch.hpp"
-#include "support/child_state.hpp"
 #include "support/children.hpp"
-#include "support/descriptors.hpp"
 #include "support/event_log.hpp"
+#include "support/run_clean.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>
-#include <sheaf/process.hpp>
-#include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/wait_for.hpp>
 
@@ -22,36 +19,18 @@ using namespace sheaf;
 using namespace std::chrono_literals;
 using test::await_zombie;
 using test::child_state;
+using test::code_of;
+using test::endless;
 using test::event_log;
 using test::has_children;
-using test::open_descriptors;
+using test::run_clean;
+using test::sh;
 using test::state_of;
 
 namespace {
 
-process_options sh(std::string command) {
-  return process_options("/bin/sh", "-c", std::move(command));
-}
 process_options piped(process_options how) {
   return how.stdin_(stdio::pipe).stdout_(stdio::pipe).stderr_(stdio::pipe);
-}
-/// Runs until it is killed.
-process_options endless() { return process_options("sleep", "1000"); }
-
-coro<int> code_of(process_options how) {
-  process p = co_await create_subprocess_exec(std::move(how));
-  co_return co_await p.wait();
-}
-
-/// Runs it, and checks that no child is left and no descriptor.
-void run_clean(coro<> main) {
-  // What libuv keeps for good is there after the first child.
-  static const int first = run(code_of(sh("exit 0")));
-  CHECK(first == 0);
-  const auto before = open_descriptors();
-  run(std::move(main));
-  CHECK_FALSE(has_children());
-  CHECK(open_descriptors() == before);
 }
 
 }  // namespace

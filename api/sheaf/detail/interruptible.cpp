@@ -13,7 +13,7 @@ interruptible::interruptible(loop& l, task_state& main, bool wanted)
 }
 
 void interruptible::on_interrupt() {
-  if (loop_.has_signal_handler(SIGINT)) return;
+  if (loop_.has_signal_handler(SIGINT) || loop_.tasks().interrupt_streams != 0) return;
   if (++count_ == 1 && !main_.done()) {
     main_.cancel(cancel_ref::adopt(
         new cancel_cause("SIGINT", 0, std::source_location::current())));

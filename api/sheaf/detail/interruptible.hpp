@@ -13,7 +13,7 @@ namespace sheaf::detail {
 class task_state;
 
 /// A run of main that SIGINT interrupts: the first cancels main, a second one leaves run().
-/// Borrows the task. A handler of the loop for SIGINT goes before.
+/// Borrows the task. A handler of the loop for SIGINT goes before, and a signal_stream.
 class interruptible {
  public:
   /// Watches if it is `wanted` and can be.

@@ -154,6 +154,8 @@ class loop_core final : public runtime::scheduler {
   using task_factory = std::function<void(task_options&)>;
   task_factory factory;
   bool terminate_on_unretrieved = false;
+  /// Streams that take SIGINT: while there is one, that does not cancel run()'s main.
+  int interrupt_streams = 0;
 
  private:
   ~loop_core() override = default;
