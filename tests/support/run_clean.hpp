@@ -42,7 +42,7 @@ inline void warm_up_libuv() {
 /// Runs it, and checks that no child is left and no descriptor.
 inline void run_clean(sheaf::coro<> main) {
   warm_up_libuv();
-  const auto before = open_descriptors();
+  const std::size_t before = open_descriptors();
   sheaf::run(std::move(main));
   CHECK_FALSE(has_children());
   CHECK(open_descriptors() == before);
