@@ -211,7 +211,7 @@ TEST_CASE("process: a cancelled communicate keeps what was read, for the next",
     const auto first = create_task(p.communicate("input"));
     const auto& out = p.stdout_().core();
     const auto& err = p.stderr_().core();
-    while (const_cast<detail::stream_core&>(out).buffer().empty() || !err.eof()) {
+    while (const_cast<detail::stream_core&>(out).buffer().empty() || !err.ended()) {
       co_await sleep(1ms);
     }
     CHECK(first.cancel("enough"));
