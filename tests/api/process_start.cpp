@@ -39,7 +39,7 @@ TEST_CASE("process: a program that cannot be started is an error at once [PROC-1
     const auto none = co_await as_outcome(create_subprocess_exec(how));
     CHECK(test::said(none.error()).find("ENOENT") != std::string::npos);
     const auto nowhere = co_await as_outcome(code_of(sh("exit 0").cwd("/no/such")));
-    CHECK(test::said(nowhere.error()).find("/no/such") != std::string::npos);
+    CHECK(test::said(nowhere.error()).find("ENOENT") != std::string::npos);
     const auto no_program = co_await as_outcome(code_of(process_options("/etc/passwd")));
     CHECK(test::said(no_program.error()).find("EACCES") != std::string::npos);
     const auto nul =

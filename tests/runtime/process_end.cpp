@@ -56,23 +56,6 @@ TEST_CASE("process: its end is told once, with the exit code or the signal",
   CHECK(end->signal == SIGUSR1);
 }
 
-TEST_CASE("process: one that cannot be started throws, and says what and where",
-          "[runtime][process]") {
-  loop l;
-  const auto never = [](exit_status) { FAIL("it never ran"); };
-  CHECK_THROWS_AS(process(l, process_options("/no/such", {"x"}), never), uv_error);
-  try {
-    process(l, process_options("true", {"true"}).cwd("/no/such"), never);
-    FAIL("there is no such directory");
-  } catch (const uv_error& e) {
-    CHECK(e.code() == std::errc::no_such_file_or_directory);
-    CHECK(std::string(e.what()).find("'true' in '/no/such'") != std::string::npos);
-  }
-  CHECK_THROWS_AS(process(l, process_options("true", {std::string("a\0b", 3)}), never),
-                  uv_error);
-  l.turn();
-}
-
 TEST_CASE("process: a child that was reaped gets no signal, told or not",
           "[runtime][process]") {
   loop l;

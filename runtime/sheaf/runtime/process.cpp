@@ -183,11 +183,7 @@ process_block& as_process(detail::handle_block& b) noexcept {
 
 process::process(loop& owner, const process_options& options, exit_callback on_exit)
     : handle(new process_block(owner.core(), options, std::move(on_exit))) {
-  const int code = as_process(block()).spawn_code();
-  if (code == 0) return;
-  const std::string& where = options.cwd();  // ENOENT may be about either
-  throw uv_error(code, "uv_spawn '" + options.program() + "'" +
-                           (where.empty() ? "" : " in '" + where + "'"));
+  checked(as_process(block()).spawn_code(), "uv_spawn", options.program());
 }
 
 int process::pid() const noexcept { return uv_process_get_pid(&as_process(block()).uv); }
