@@ -52,6 +52,7 @@
 #include <sheaf/tls_context.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
+#include <sheaf/tty.hpp>
 #include <sheaf/wait.hpp>
 #include <sheaf/wait_for.hpp>
 #include <sheaf/wrap_future.hpp>
