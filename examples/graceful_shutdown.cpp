@@ -39,8 +39,8 @@ sheaf::coro<> day() {
   sheaf::stream quick = co_await say(server, "I am about to leave\n");
   sheaf::stream slow = co_await say(server, "I stay\n");
   quick.write_eof();
-  tell(co_await server.shutdown(
-      100ms));  // takes no more; cancels after 100 ms who is left
+  // Takes no more connections, and cancels after 100 ms who is left.
+  tell(co_await server.shutdown(100ms));
 }
 
 int main() { sheaf::run(day()); }

@@ -124,7 +124,8 @@ TEST_CASE("open_connection: if all addresses fail one error names them all (STRE
     const std::uint16_t a = test::free_port();
     const std::uint16_t b = test::free_port();
     const std::size_t before = co_await descriptors_now();
-    const auto how = co_await as_outcome(open_connection({local(a), local(b)}));
+    std::vector<address> both{local(a), local(b)};
+    const auto how = co_await as_outcome(open_connection(std::move(both)));
     REQUIRE_THROWS_AS(how.value(), connect_error);
     CHECK(test::open_descriptors() == before);
     try {
