@@ -7,14 +7,14 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::both_ends;
 using test::client_context;
 using test::server_context;
-using test::stream_pair;
 using test::tls_pair;
 
 TEST_CASE("tls: bytes go both ways, and end cleanly", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     co_await p.client.write("hello\nworld");
     p.client.write_eof();
     const std::string line = co_await p.server.readline();

@@ -14,10 +14,10 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::both_ends;
 using test::client_context;
 using test::plain_pair;
 using test::server_context;
-using test::stream_pair;
 using test::tls_pair;
 using test::to_localhost;
 
@@ -53,7 +53,7 @@ int socket_of(const stream& s) { return std::stoi(s.get_extra_info("socket").val
 TEST_CASE("tls: a connection that ends without close_notify is an error, after its bytes",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     co_await p.server.write("most of it");
     p.server.abort();
     std::string got;
@@ -69,7 +69,7 @@ TEST_CASE("tls: a connection that ends without close_notify is an error, after i
 
 TEST_CASE("tls: suppress_ragged_eofs takes that for an end", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p =
+    both_ends p =
         co_await tls_pair(client_context().suppress_ragged_eofs(), server_context());
     co_await p.server.write("all of it");
     p.server.abort();
@@ -83,7 +83,7 @@ TEST_CASE("tls: suppress_ragged_eofs takes that for an end", "[api][tls]") {
 
 TEST_CASE("tls: write_eof ends one side, and the other goes on", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     co_await p.client.write("question");
     p.client.write_eof();
     p.client.write_eof();
@@ -104,7 +104,7 @@ TEST_CASE("tls: write_eof ends one side, and the other goes on", "[api][tls]") {
 TEST_CASE("tls: close sends what was written and TLS's end, then waits for the peer's",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const std::string much(3'000'000, 'm');
     p.client.write_nowait(much);
     p.client.close();
@@ -123,7 +123,7 @@ TEST_CASE("tls: close sends what was written and TLS's end, then waits for the p
 TEST_CASE("tls: what the peer still sends after close() is dropped, however much",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     p.client.close();
     co_await p.server.write(std::string(2'000'000, 'x'));  // somebody takes it
     const std::string end = co_await p.server.read();
@@ -136,7 +136,7 @@ TEST_CASE("tls: what the peer still sends after close() is dropped, however much
 
 TEST_CASE("tls: a stream that is destroyed closes in the same way", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     co_await p.client.write("last words");
     p.client = stream();
     const std::string got = co_await p.server.read();
@@ -147,8 +147,8 @@ TEST_CASE("tls: a stream that is destroyed closes in the same way", "[api][tls]"
 TEST_CASE("tls: close waits no longer than its limit for a peer that says nothing",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context(),
-                                      to_localhost().shutdown_timeout(20ms));
+    both_ends p = co_await tls_pair(client_context(), server_context(),
+                                    to_localhost().shutdown_timeout(20ms));
     p.client.close();
     co_await p.client.wait_closed();  // the server neither reads nor closes
     const std::string end = co_await p.server.read();
@@ -158,7 +158,7 @@ TEST_CASE("tls: close waits no longer than its limit for a peer that says nothin
 
 TEST_CASE("tls: abort says nothing and waits for nobody", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     p.client.close();
     p.client.abort();
     co_await p.client.wait_closed();
@@ -171,7 +171,7 @@ TEST_CASE("tls: abort says nothing and waits for nobody", "[api][tls]") {
 TEST_CASE("tls: a loop may end while a stream waits for its peer's end", "[api][tls]") {
   stream kept;
   run([](stream& keep) -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     p.client.close();
     keep = std::move(p.server);
   }(kept));
@@ -179,7 +179,7 @@ TEST_CASE("tls: a loop may end while a stream waits for its peer's end", "[api][
 
 TEST_CASE("tls: a broken record is an error that both sides hear of", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const std::string_view forged("\x17\x03\x03\x00\x20 this is no record of any key!!!",
                                   37);
     REQUIRE(::send(socket_of(p.client), forged.data(), forged.size(), 0) == 37);
@@ -201,7 +201,7 @@ namespace {
 
 coro<thrown> handshake_with(std::string_view words, bool then_ends, tls_context c,
                             tls_options o) {
-  stream_pair p = plain_pair();
+  both_ends p = plain_pair();
   p.server.write_nowait(words);
   if (then_ends) p.server.write_eof();
   const thrown t = co_await thrown_by(p.client.start_tls(c, o));
@@ -245,7 +245,7 @@ TEST_CASE("tls: a peer that says nothing costs no more than the handshake's limi
 
 TEST_CASE("tls: a cancelled handshake closes the stream", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     auto shaking = create_task(p.client.start_tls(client_context(), to_localhost()));
     const std::string hello = co_await p.server.read(1);  // it has begun
     CHECK(hello == "\x16");
@@ -261,7 +261,7 @@ TEST_CASE("tls: a cancelled handshake closes the stream", "[api][tls]") {
 
 TEST_CASE("tls: close() in the handshake ends it", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     auto shaking = create_task(p.client.start_tls(client_context(), to_localhost()));
     co_await p.server.read(1);
     p.client.close();
@@ -274,12 +274,12 @@ TEST_CASE("tls: close() in the handshake ends it", "[api][tls]") {
 
 TEST_CASE("tls: start_tls is for a plain stream that nobody reads", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const thrown twice =
         co_await thrown_by(p.client.start_tls(client_context(), to_localhost()));
     CHECK(twice.text.find("over TLS already") != std::string::npos);
     CHECK_FALSE(p.client.is_closing());
-    stream_pair q = plain_pair();
+    both_ends q = plain_pair();
     auto reader = create_task([](stream& s) -> coro<> { co_await s.read(1); }(q.client));
     co_await sleep(0s);
     const thrown read =

@@ -12,10 +12,10 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::both_ends;
 using test::client_context;
 using test::plain_pair;
 using test::server_context;
-using test::stream_pair;
 using test::tls_pair;
 using test::to_localhost;
 
@@ -54,7 +54,7 @@ coro<std::string> read_to_end(stream& s) { co_return co_await s.read(); }
 
 TEST_CASE("tls: ten megabytes go both ways at once", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const std::string there = pattern(10'000'000);
     const std::string back = pattern(10'000'001);
     const auto [sent, answered, at_server, at_client] = co_await gather(
@@ -71,7 +71,7 @@ TEST_CASE(
     "[api][tls]") {
   run([]() -> coro<> {
     constexpr std::size_t limit = 10'000;
-    stream_pair p = plain_pair(limit);
+    both_ends p = plain_pair(limit);
     co_await gather(p.client.start_tls(client_context(), to_localhost()),
                     p.server.start_tls(server_context()));
     const std::string all = pattern(8'000'000);
@@ -92,7 +92,7 @@ TEST_CASE(
 TEST_CASE("tls: a write waits above the high water mark of encrypted bytes",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const std::string all = pattern(4'000'000);
     auto writing = create_task(send_in_pieces(p.client, all, 4'000'000));
     for (int i = 0; i < 20; ++i) co_await sleep(0s);
@@ -105,7 +105,7 @@ TEST_CASE("tls: a write waits above the high water mark of encrypted bytes",
 
 TEST_CASE("tls: what is written in the handshake goes after it", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     auto shaking = create_task(p.client.start_tls(client_context(), to_localhost()));
     co_await sleep(0s);
     co_await sleep(0s);
@@ -128,8 +128,8 @@ TEST_CASE("tls: records may come in any pieces", "[api][tls]") {
   for (const std::size_t n : {1u, 2u, 7u, 1000u}) {
     INFO(n << " bytes at a time");
     run([](std::size_t piece) -> coro<> {
-      stream_pair left = plain_pair();
-      stream_pair right = plain_pair();
+      both_ends left = plain_pair();
+      both_ends right = plain_pair();
       auto there = create_task(carry(left.server, right.client, piece));
       auto back = create_task(carry(right.client, left.server, piece));
       co_await gather(left.client.start_tls(client_context(), to_localhost()),
@@ -153,7 +153,7 @@ TEST_CASE("tls: records may come in any pieces", "[api][tls]") {
 
 TEST_CASE("tls: new keys in the middle, asked for by either side", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     for (int i = 0; i < 20; ++i) {
       stream& one = i % 2 == 0 ? p.client : p.server;
       stream& other = i % 2 == 0 ? p.server : p.client;
@@ -169,23 +169,31 @@ TEST_CASE("tls: new keys in the middle, asked for by either side", "[api][tls]")
   }());
 }
 
-TEST_CASE("tls: renegotiation is refused, and the connection goes on", "[api][tls]") {
-  run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context().maximum_version(tls_version::v1_2),
+TEST_CASE("tls: renegotiation is refused, and whoever insists on it gives up",
+          "[api][tls]") {
+  for (const bool server_asks : {true, false}) {
+    INFO((server_asks ? "the server asks" : "the client asks"));
+    run([](bool from_server) -> coro<> {
+      both_ends p = co_await tls_pair(client_context().maximum_version(tls_version::v1_2),
                                       server_context());
-    SSL* const ssl = ssl_of(p.server);
-    SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
-    REQUIRE(SSL_renegotiate(ssl) == 1);
-    static_cast<void>(SSL_do_handshake(ssl));  // asks
-    co_await p.client.write("x");
-    const std::string x = co_await p.server.readexactly(1);
-    CHECK(x == "x");
-  }());
+      stream& asks = from_server ? p.server : p.client;
+      stream& asked = from_server ? p.client : p.server;
+      SSL_clear_options(ssl_of(asks), SSL_OP_NO_RENEGOTIATION);
+      REQUIRE(SSL_renegotiate(ssl_of(asks)) == 1);
+      asks.write_nowait("x");  // which waits for it
+      auto reading = create_task([](stream& s) -> coro<> { co_await s.read(1); }(asks));
+      auto answering = create_task([](stream& s) -> coro<> { co_await s.read(); }(asked));
+      const outcome<> at_asking = co_await as_outcome(reading);
+      std::error_code code;
+      CHECK(test::end_of(at_asking, code) == "TLS stream broken: no renegotiation");
+      static_cast<void>(co_await as_outcome(answering));
+    }(server_asks));
+  }
 }
 
 TEST_CASE("tls: read_some fills a room of many records", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = co_await tls_pair(client_context(), server_context());
+    both_ends p = co_await tls_pair(client_context(), server_context());
     const std::string all = pattern(50'000);
     co_await p.client.write(all);
     std::string got(60'000, '\0');
@@ -206,7 +214,7 @@ TEST_CASE("tls: read_some fills a room of many records", "[api][tls]") {
 
 TEST_CASE("tls: a stream goes over to it in the middle, as STARTTLS does", "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     const auto serve = [](stream& s) -> coro<std::string> {
       co_await s.write("220 ready\r\n");
       const std::string asked = co_await s.readline();
@@ -230,7 +238,7 @@ TEST_CASE("tls: a stream goes over to it in the middle, as STARTTLS does", "[api
 TEST_CASE("tls: a handshake that has begun before start_tls() is in the buffer",
           "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     p.client.write_nowait("STARTTLS\r\n");
     auto shaking = create_task(p.client.start_tls(client_context(), to_localhost()));
     const std::string asked = co_await p.server.readline();
@@ -250,7 +258,7 @@ TEST_CASE(
     "over TLS",
     "[api][tls]") {
   run([]() -> coro<> {
-    stream_pair p = plain_pair();
+    both_ends p = plain_pair();
     co_await p.client.write("STARTTLS\r\nDELETE everything\r\n");
     const std::string asked = co_await p.server.readline();
     CHECK(asked == "STARTTLS\r\n");

@@ -15,13 +15,13 @@
 #include <vector>
 
 using namespace sheaf;
+using test::both_ends;
 using test::certificate;
 using test::client_context;
 using test::handshake;
 using test::handshake_ends;
 using test::plan_for;
 using test::server_context;
-using test::stream_pair;
 using test::tls_pair;
 
 namespace {
@@ -34,7 +34,7 @@ struct agreed {
 };
 
 coro<agreed> info_of(std::string what, tls_context client, tls_context server) {
-  const stream_pair p = co_await tls_pair(client, server);
+  const both_ends p = co_await tls_pair(client, server);
   agreed a;
   a.client = p.client.get_extra_info(what);
   a.server = p.server.get_extra_info(what);
@@ -49,7 +49,7 @@ tls_options to(std::string name) {
 
 coro<std::string> subject_at(tls_context server, std::string name,
                              tls_context client = client_context().verify(false)) {
-  const stream_pair p = co_await tls_pair(client, server, to(name));
+  const both_ends p = co_await tls_pair(client, server, to(name));
   co_return p.client.get_extra_info("peercert_subject").value_or("none");
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("tls: the context of a name brings its protocols and its versions",
       server_context().alpn({"http/1.1"}).for_name("one.test", one);
   const tls_context client = client_context().alpn({"h2", "http/1.1"});
   const auto seen = [](tls_context c, tls_context s) -> coro<std::string> {
-    const stream_pair p = co_await tls_pair(c, s, to("one.test"));
+    const both_ends p = co_await tls_pair(c, s, to("one.test"));
     CHECK(p.server.get_extra_info("server_hostname") == text("one.test"));
     co_return p.client.get_extra_info("alpn").value_or("none") + " " +
         p.client.get_extra_info("tls_version").value_or("none");

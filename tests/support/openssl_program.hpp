@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,12 @@ class openssl_program {
   void say(const std::string& text) {
     REQUIRE(::write(in_.writing(), text.data(), text.size()) ==
             static_cast<ssize_t>(text.size()));
+  }
+  /// The same; comes back when it has read that, for it takes one command a read.
+  void command(const std::string& text) {
+    say(text);
+    int unread = 1;
+    while (unread > 0 && ::ioctl(in_.writing(), FIONREAD, &unread) == 0) ::usleep(200);
   }
   void end_input() { in_.close_writing(); }
   void kill() { ::kill(pid_, SIGKILL); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "certificates.hpp"
+#include "stream_pair.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/coro.hpp>
@@ -28,30 +29,21 @@ inline sheaf::tls_options to_localhost() {
   return sheaf::tls_options().server_hostname("localhost");
 }
 
-/// A stream over a socket of the system's.
-inline sheaf::stream stream_over(int socket, std::size_t limit = 65'536) {
-  auto& core = sheaf::detail::loop_core::current("test");
-  sheaf::runtime::tcp handle(*core.facade());
-  handle.open(socket);
-  return sheaf::stream(sheaf::detail::stream_ref::adopt(
-      new sheaf::detail::stream_core(core, std::move(handle), limit)));
-}
-
 /// Two streams that are connected to each other.
-struct stream_pair {
+struct both_ends {
   sheaf::stream client;
   sheaf::stream server;
 };
-inline stream_pair plain_pair(std::size_t limit = 65'536) {
-  const auto ends = sheaf::runtime::make_socket_pair();
-  return {stream_over(ends.first, limit), stream_over(ends.second, limit)};
+inline both_ends plain_pair(std::size_t limit = 65'536) {
+  stream_pair p = connected_streams(limit);
+  return {std::move(p.near), std::move(p.far)};
 }
 
 /// The same, over TLS.
-inline sheaf::coro<stream_pair> tls_pair(sheaf::tls_context client,
-                                         sheaf::tls_context server,
-                                         sheaf::tls_options options = to_localhost()) {
-  stream_pair p = plain_pair();
+inline sheaf::coro<both_ends> tls_pair(sheaf::tls_context client,
+                                       sheaf::tls_context server,
+                                       sheaf::tls_options options = to_localhost()) {
+  both_ends p = plain_pair();
   co_await sheaf::gather(p.client.start_tls(client, options),
                          p.server.start_tls(server, options));
   co_return p;
@@ -91,7 +83,7 @@ inline sheaf::coro<> server_side(sheaf::stream& s, sheaf::tls_context c) {
 inline sheaf::coro<handshake_ends> handshake(
     sheaf::tls_context client, sheaf::tls_context server,
     sheaf::tls_options options = to_localhost()) {
-  stream_pair p = plain_pair();
+  both_ends p = plain_pair();
   const auto [c, s] = co_await sheaf::gather(sheaf::return_exceptions,
                                              client_side(p.client, client, options),
                                              server_side(p.server, server));

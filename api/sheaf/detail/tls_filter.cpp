@@ -262,8 +262,8 @@ bool tls_filter::close() noexcept {
   if (phase_ == phase::shaking) return false;
   phase_ = phase::closing;
   const operation sends_at_the_end(*this);
-  if (!send_last()) return false;
-  if (gave_end_) return false;
+  if (!send_last() || gave_end_) return false;
+  if (core_.gone()) return true;
   discard();
   if (!peer_ended_) wait_for_peer();
   return true;
