@@ -195,8 +195,8 @@ sheaf::coro<> collect_limited(event_log& log) {
   log.push_back(text(co_await sheaf::as_outcome(sheaf::wait_for(give_later(1), 2h))));
   const auto late = co_await sheaf::as_outcome(sheaf::wait_for(sheaf::sleep(1h), 1s));
   CHECK_THROWS_AS(late.value(), sheaf::timeout_error);
-  log.push_back(text(co_await sheaf::as_outcome(
-      sheaf::uncancel, sheaf::wait_for(give_later(2), 2h))));
+  log.push_back(text(
+      co_await sheaf::as_outcome(sheaf::uncancel, sheaf::wait_for(give_later(2), 2h))));
 }
 
 }  // namespace

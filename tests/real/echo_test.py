@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 
-from harness import GUARD, Server, case, check, check_equal, guarded, main, run, until, until_open
+from harness import GUARD, Server, Skip, case, check, check_equal, guarded, main, run, until, until_open
 
 
 async def connect(server):
@@ -147,6 +147,27 @@ def _(program):
 
     guarded(talk())
     server.stop()
+
+
+@case("echo: out of descriptors: it says so, and serves who waits when there are some again")
+def _(program):
+    with open(program, "rb") as file:
+        if b"__ubsan_" in file.read():
+            raise Skip("UBSan looks at objects through a pipe, and there is none to be had")
+    server = Server(program, descriptors=40)
+
+    async def talk():
+        clients = [await connect(server) for _ in range(60)]
+        for i, (_, writer) in enumerate(clients):
+            writer.write(b"%d\n" % i)
+        answers = [asyncio.create_task(reader.readline()) for reader, _ in clients]
+        check_equal(await answers[0], b"0\n")
+        for i, (answer, (_, writer)) in enumerate(zip(answers, clients)):
+            check_equal(await answer, b"%d\n" % i)  # each makes room for one more
+            await close(writer)
+
+    guarded(talk())
+    server.stop(errors=".*(EMFILE|too many open files).*")
 
 
 @case("echo: SIGTERM and SIGINT end it: no new clients, those there get the end")

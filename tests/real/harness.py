@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -52,7 +53,7 @@ def check_equal(got, expected, what=""):
 class Server:
     """A program that prints "LISTENING ADDRESS" when it is ready."""
 
-    def __init__(self, *command, env=None):
+    def __init__(self, *command, env=None, descriptors=None):
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(
             self.command,
@@ -61,6 +62,9 @@ class Server:
             stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})},
         )
+        if descriptors:  # at most
+            limits = (descriptors, descriptors)
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
         _processes.append(self.process)
         self.address = self._read_address()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import re
 import signal
 import socket
@@ -230,6 +231,40 @@ def _(program):
 
     guarded(talk())
     server.stop()
+
+
+@case("http: damaged requests, at random: an answer or the end, and no harm")
+def _(program):
+    server = Server(program, 0, 1_000)
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    pieces = [b"\r\n", b"\n", b"\r", b" ", b":", b"\0", b"\xff", b"0", b"9" * 20, b"chunked", b","]
+
+    def damaged():
+        raw = bytearray(dice.choice(GOOD[:-1])[1])
+        for _ in range(dice.randint(1, 4)):
+            at = dice.randrange(len(raw))
+            raw[at : at + dice.choice((0, 1, 5))] = dice.choice(pieces)
+        return bytes(raw)
+
+    async def one(raw):
+        reader, writer = await connect(server)
+        writer.write(raw)
+        writer.write_eof()
+        told = await reader.read()
+        check(not told or re.match(rb"HTTP/1.1 [2345]\d\d ", told), raw, told)
+        writer.close()
+
+    async def talk():
+        for _ in range(20):
+            await asyncio.gather(*(one(damaged()) for _ in range(25)))
+        check_equal((await ask(server, GET))[0], 200)
+
+    try:
+        guarded(talk())
+        server.stop()
+    except Exception as error:
+        raise AssertionError(f"seed {seed}") from error
 
 
 @case("http: a body that is refused at its length is read on, so that the answer comes")
