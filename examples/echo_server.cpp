@@ -26,13 +26,10 @@ sheaf::coro<> echo(sheaf::stream peer) {
 }  // peer closes, when what was written has gone
 
 sheaf::coro<> serve(std::uint16_t port) {
-  sheaf::event stop;
-  for (const int signum : {SIGINT, SIGTERM}) {
-    sheaf::loop::current().add_signal_handler(signum, [&stop] { stop.set(); });
-  }
+  sheaf::signal_stream signals({SIGINT, SIGTERM});
   sheaf::server server = co_await sheaf::start_server(echo, "127.0.0.1", port);
   std::cout << "LISTENING " << server.port() << std::endl;
-  co_await stop.wait();
+  co_await signals.next();
   server.close_clients();  // each finds the end, after what was sent to it
   // Takes no more, and waits until all have gone; who does not go in time is cut off.
   const auto report = co_await server.shutdown(2s);

@@ -6,8 +6,6 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstddef>
-#include <functional>
 #include <iostream>
 #include <set>
 #include <string_view>
@@ -66,14 +64,8 @@ class lounge {
 
 /// Returns after SIGINT or SIGTERM.
 inline sheaf::coro<> told_to_stop() {
-  sheaf::event stop;
-  for (const int signum : {SIGINT, SIGTERM}) {
-    sheaf::loop::current().add_signal_handler(signum, [&stop] { stop.set(); });
-  }
-  co_await stop.wait();
-  for (const int signum : {SIGINT, SIGTERM}) {
-    sheaf::loop::current().remove_signal_handler(signum);
-  }
+  sheaf::signal_stream signals({SIGINT, SIGTERM});
+  co_await signals.next();
 }
 
 /// Takes no more clients, and gives those there `patience` for their answers.
