@@ -36,7 +36,23 @@ coro<std::string> answer_to(stream& s, std::string words) {
   co_return co_await s.read();
 }
 
+// Shown in docs/tour.md.
+coro<std::string> over_tls(tls_context for_server, tls_context trusted) {
+  server srv =
+      co_await start_server(echo, "localhost", 0, server_options().tls(for_server));
+
+  // The certificate must be one for localhost.
+  stream s = co_await open_connection("localhost", srv.port(),
+                                      connection_options().tls(trusted));
+  co_await s.write("hello\n");
+  co_return co_await s.readline();
+}
+
 }  // namespace
+
+TEST_CASE("tls: a server and a client", "[api][tls]") {
+  CHECK(run(over_tls(server_context(), client_context())) == "hello\n");
+}
 
 TEST_CASE("tls: open_connection expects the host that it was asked for", "[api][tls]") {
   run([]() -> coro<> {
