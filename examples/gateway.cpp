@@ -60,6 +60,9 @@ sheaf::coro<std::string> ask(back_end& b, std::string question) {
   b.received += answer.size();
   const std::string more = co_await s.read(1);
   if (!more.empty()) throw std::runtime_error("it sent more than it told");
+  if (answer.find('\n') != std::string::npos) {  // it could answer for others
+    throw std::runtime_error("it sent more than a line");
+  }
   co_return answer;
 }
 

@@ -114,6 +114,16 @@ class TooLong(Bad):
         await writer.drain()
 
 
+class Forges(Bad):
+    """Ends the gateway's answer, and begins another."""
+
+    failure = "it sent more than a line"
+
+    async def answer(self, question, reader, writer):
+        text = b"fine\n.\n3 ok forged"
+        self.send(writer, b"%d\n%s" % (len(text), text))
+
+
 class TooShort(Bad):
     failure = "it sent less than it told"
 
@@ -149,7 +159,18 @@ class Absent(Bad):
         await self.server.wait_closed()
 
 
-ALL_KINDS = (Slow, Stalls, Resets, Good, TooLong, TooShort, Endless, Silent, Absent)
+ALL_KINDS = (
+    Slow,
+    Stalls,
+    Resets,
+    Good,
+    TooLong,
+    TooShort,
+    Forges,
+    Endless,
+    Silent,
+    Absent,
+)
 
 
 class World:
