@@ -20,6 +20,7 @@
 #include <sheaf/gather.hpp>
 #include <sheaf/generator.hpp>
 #include <sheaf/hedge.hpp>
+#include <sheaf/line_reader.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/map.hpp>
 #include <sheaf/mutex.hpp>
@@ -59,13 +60,11 @@
 #ifndef SHEAF_NO_TLS
 #include <sheaf/tls_context.hpp>
 #endif
-#include <sheaf/task.hpp>
-#include <sheaf/task_group.hpp>
-#include <sheaf/thread_pool_executor.hpp>
-#include <sheaf/timeout.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/tty.hpp>
+#include <sheaf/udp_socket.hpp>
 #include <sheaf/wait.hpp>
 #include <sheaf/wait_for.hpp>
+#include <sheaf/watch.hpp>
 #include <sheaf/wrap_future.hpp>

@@ -13,6 +13,11 @@ namespace sheaf::runtime {
 
 namespace {
 
+/// A socket that was taken over may be of another kind, such as AF_UNIX.
+bool has_address(const sockaddr* a) noexcept {
+  return a && (a->sa_family == AF_INET || a->sa_family == AF_INET6);
+}
+
 constexpr char send_name[] = "send callback";
 
 class udp_block final : public detail::requesting_block {
@@ -51,7 +56,7 @@ class udp_block final : public detail::requesting_block {
     if ((n == 0 && !from) || !self.receiving_) return;
     detail::taken_out receive(self.receive_, self.receiving_);
     self.call("receive callback", [&] {
-      const address sender = from ? address::from(from) : address();
+      const address sender = has_address(from) ? address::from(from) : address();
       const auto size = n > 0 ? static_cast<std::size_t>(n) : 0;
       (*receive)({{buffer->base, size}, sender, (flags & UV_UDP_PARTIAL) != 0},
                  detail::to_error(n < 0 ? static_cast<int>(n) : 0));

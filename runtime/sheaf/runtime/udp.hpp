@@ -37,8 +37,8 @@ class udp : public handle {
  public:
   struct datagram {
     std::string_view bytes;  ///< valid during the call
-    const address& from;
-    bool truncated;  ///< it was larger than the 64 KiB that there is room for
+    const address& from;     ///< 0.0.0.0:0 if the sender has none, as one of AF_UNIX
+    bool truncated;          ///< it was larger than the 64 KiB that there is room for
   };
   using receive_callback = unique_function<void(const datagram&, std::error_code)>;
   using done_callback = unique_function<void(std::error_code)>;
