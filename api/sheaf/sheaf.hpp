@@ -50,16 +50,6 @@
 #include <sheaf/task_group.hpp>
 #include <sheaf/thread_pool_executor.hpp>
 #include <sheaf/timeout.hpp>
-#include <sheaf/tls_context.hpp>
-#include <sheaf/to_thread.hpp>
-#include <sheaf/trace.hpp>
-#include <sheaf/tty.hpp>
-#include <sheaf/wait.hpp>
-#include <sheaf/wait_for.hpp>
-#include <sheaf/wrap_future.hpp>
-#ifndef SHEAF_NO_TLS
-#include <sheaf/tls_context.hpp>
-#endif
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/tty.hpp>
@@ -68,3 +58,6 @@
 #include <sheaf/wait_for.hpp>
 #include <sheaf/watch.hpp>
 #include <sheaf/wrap_future.hpp>
+#ifndef SHEAF_NO_TLS
+#include <sheaf/tls_context.hpp>
+#endif

@@ -9,7 +9,7 @@ namespace sheaf::detail {
 
 namespace {
 
-std::error_code closed_meanwhile() noexcept { return {-ECANCELED, uv_category()}; }
+uv_error closed_meanwhile(const char* what) { return {-ECANCELED, what}; }
 
 }  // namespace
 
@@ -24,7 +24,7 @@ void udp_core::close() noexcept {
   handle_.reset();
   come_.clear();
   sending_ = 0;
-  while (senders_) senders_->ended(closed_meanwhile());
+  while (senders_) senders_->ended(closed_meanwhile("close").code());
   arrived();
 }
 
@@ -68,7 +68,7 @@ void udp_core::on_datagram(const runtime::udp::datagram& d, std::error_code e) {
 
 datagram udp_core::take() {
   constexpr const char* what = "udp_socket::receive";
-  if (!handle_) throw uv_error(closed_meanwhile().value(), what);
+  if (!handle_) throw closed_meanwhile(what);
   arrival first = std::move(come_.front());
   come_.pop_front();
   if (first.error) throw uv_error(first.error.value(), what);
