@@ -14,6 +14,7 @@
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/wait_for.hpp>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -383,6 +384,24 @@ TEST_CASE(
   CHECK(t.cancelled());
   CHECK(log == "written cancelled enough");
   CHECK(come == 100'000);
+}
+
+TEST_CASE("file: a time limit that ends while a thread writes comes to nothing",
+          "[api][file]") {
+  const test::pipe p;
+  run([](const test::pipe& to) -> coro<> {
+    const fs::file f = fs::file::adopt(::dup(to.writing()));
+    const auto write = create_task(wait_for(f.write(std::string(100'000, 'x')), 1ms));
+    co_await sleep(3ms);  // the limit is over, if a thread was quick enough to begin
+    std::size_t come = 0;
+    while (!write.done()) {
+      if (bytes_in(to) > 0) come += drain(to).size();
+      co_await sleep(0ms);
+    }
+    const auto how = co_await as_outcome(write);
+    CHECK(how.has_value() == (come + static_cast<std::size_t>(bytes_in(to)) == 100'000));
+    co_await sleep(0ms);  // no request is left over
+  }(p));
 }
 
 TEST_CASE("file: a frame that is destroyed leaves the thread its memory and its file",
