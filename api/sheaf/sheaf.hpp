@@ -50,6 +50,7 @@
 #include <sheaf/task_group.hpp>
 #include <sheaf/thread_pool_executor.hpp>
 #include <sheaf/timeout.hpp>
+#include <sheaf/tls_context.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/tty.hpp>
