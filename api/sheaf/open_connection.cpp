@@ -113,8 +113,9 @@ coro<stream> connect_path(std::string path, connection_options options) {
 }
 
 /// Over TLS, if that is wished for; `host` is whom was asked for.
-coro<stream> dressed(coro<stream> plain, const connection_options& options,
-                     std::string host) {
+coro<stream> dressed(coro<stream> plain,
+                     [[maybe_unused]] const connection_options& options,
+                     [[maybe_unused]] std::string host) {
 #ifndef SHEAF_NO_TLS
   if (options.tls()) return detail::secured(std::move(plain), *options.tls(), host);
 #endif
