@@ -104,6 +104,9 @@ TEST_CASE("tls: a client that verifies must say whom it expects", "[api][tls]") 
   const handshake_ends ends =
       run(handshake(client_context(), server_context(), tls_options()));
   CHECK(has(ends.client, "server_hostname(name)"));
+  tls_options cut_short;
+  cut_short.server_hostname(std::string("localhost\0.evil.test", 20));
+  CHECK(has(run(handshake(client_context(), server_context(), cut_short)).client, "NUL"));
 }
 
 TEST_CASE("tls: without a list of its own a client trusts the system's authorities",

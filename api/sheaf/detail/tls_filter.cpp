@@ -78,6 +78,9 @@ void tls_filter::expect_server(const std::string& name) {
     throw std::invalid_argument(
         "tls: say whose certificate is expected, tls_options().server_hostname(name)");
   }
+  if (name.find('\0') != std::string::npos) {
+    throw std::invalid_argument("tls: a NUL in the name of a host");
+  }
   X509_VERIFY_PARAM* const rules = SSL_get0_param(ssl_.get());
   if (X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str()) == 1) return;
   SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -145,7 +148,7 @@ void tls_filter::work() noexcept {
   if (phase_ == phase::closing) return discard();
   give_out();
   if (!waiting_.empty() && !failure_) encrypt(std::exchange(waiting_, {}));
-  if (end_wanted_ && waiting_.empty()) send_end();
+  if (end_wanted_ && waiting_.empty() && !failure_) send_end();
   if (!core_.gone()) core_.note_queued();
 }
 
