@@ -251,6 +251,26 @@ TEST_CASE("timer: again() starts a whole repeat, and is refused before start()",
   CHECK_FALSE(t.active());
 }
 
+TEST_CASE("timer: a repeat that is changed holds from the next firing on",
+          "[runtime][handles][timer]") {
+  loop l;
+  int fired = 0;
+  std::optional<timer> t;
+  t.emplace(l, [&] {
+    // Once a day from now on: the one of the start is under way, and the last.
+    if (++fired == 1) t->set_repeat(24h);
+    if (fired == 2) t->stop();
+  });
+  CHECK(t->repeat() == 0ns);
+  t->start(0ms, 1ns);
+  CHECK(t->repeat() == 1ms);
+  l.run_forever();
+  CHECK(fired == 2);
+  CHECK(t->repeat() == 24h);
+  t->set_repeat(-1ns);
+  CHECK(t->repeat() == 0ns);
+}
+
 // ---- idle ------------------------------------------------------------------------------
 
 TEST_CASE("idle: runs once in each turn until it is stopped",

@@ -175,6 +175,36 @@ TEST_CASE("process: a NUL in any text is refused", "[runtime][process]") {
         "uv_spawn: a NUL in the directory a EINVAL");
 }
 
+TEST_CASE(
+    "process: a pipe that is open, closed or given twice is refused before a child is",
+    "[runtime][process]") {
+  loop l;
+  const auto start = [&](std::vector<child_stdio> all) -> std::string {
+    process_options o("true", {"true"});
+    o.stdio(std::move(all));
+    try {
+      const process p(l, o, [](exit_status) {});
+    } catch (const sheaf::uv_error& e) {
+      return e.name();
+    }
+    return "started";
+  };
+  const auto both = child_stdio::direction::both;
+  rt::pipe open(l);
+  auto [a, b] = test::local_connection();
+  open.open(a.release());
+  CHECK(start({child_stdio::make_pipe(open, both)}) == "EBUSY");
+  rt::pipe fresh(l);
+  CHECK(start({child_stdio::make_pipe(fresh, both),
+               child_stdio::make_pipe(fresh, both)}) == "EINVAL");
+  CHECK(start({child_stdio::inherit(fresh)}) == "EINVAL");
+  loop gone;
+  rt::pipe closed(gone);
+  gone.close();
+  CHECK_THROWS_AS(start({child_stdio::make_pipe(closed, both)}), sheaf::invalid_state);
+  CHECK_FALSE(has_children());
+}
+
 TEST_CASE("process: as another user, where that is allowed", "[runtime][process]") {
   if (::getuid() == 0) {
     CHECK(output_of(shell("id -u; id -g").uid(65'534).gid(65'534)) == "65534\n65534\n");

@@ -3,10 +3,14 @@
 #include <sheaf/runtime/tcp.hpp>
 #include <sheaf/runtime/udp.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -172,6 +176,147 @@ TEST_CASE("tcp: two listeners share a port with reuse_port", "[runtime][streams]
   first.listen(1, [](std::error_code) {});
   second.listen(1, [](std::error_code) {});
   CHECK(first.sockname() == second.sockname());
+}
+
+TEST_CASE("tcp: sockets that share a port are told apart from those that do not",
+          "[runtime][streams]") {
+  loop l;
+  tcp first(l);
+  tcp second(l);
+  first.bind(address::ip("127.0.0.1", 0), tcp_bind::reuse_port);
+  first.listen(1, [](std::error_code) {});
+  const auto listens = [&] {
+    second.bind(first.sockname());
+    second.listen(1, [](std::error_code) {});
+  };
+  CHECK_THROWS_AS(listens(), sheaf::uv_error);
+}
+
+TEST_CASE("tcp: with a socket from the start, to set options on", "[runtime][streams]") {
+  loop l;
+  tcp without(l);
+  CHECK_THROWS_AS(static_cast<void>(without.fileno()), sheaf::uv_error);
+  CHECK_THROWS_AS(without.set_send_buffer_size(4096), sheaf::uv_error);
+  tcp with(l, address_family::ipv6);
+  CHECK(with.fileno() >= 0);
+  with.set_send_buffer_size(65'536);
+  with.set_recv_buffer_size(65'536);
+  CHECK(with.send_buffer_size() >= 65'536);
+  CHECK(with.recv_buffer_size() >= 65'536);
+  with.nodelay(true);
+  with.simultaneous_accepts(true);
+}
+
+TEST_CASE("tcp: keepalive, in all its numbers", "[runtime][streams]") {
+  loop l;
+  tcp t(l, address_family::ipv4);
+  t.keepalive(40s, 5s, 3);
+  const auto option = [&](int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    CHECK(::getsockopt(t.fileno(), level, name, &value, &size) == 0);
+    return value;
+  };
+  CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 40);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 5);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPCNT) == 3);
+  t.keepalive(false);
+  CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 0);
+  CHECK_THROWS_AS(t.keepalive(true, 0s), sheaf::uv_error);
+  CHECK_THROWS_AS(t.keepalive(true, -1s), sheaf::uv_error);
+  CHECK_THROWS_AS(t.keepalive(1s, 1s, 0), sheaf::uv_error);
+  tcp without(l);
+  without.keepalive(true);  // for later
+  CHECK_THROWS_AS(without.keepalive(1s, 1s, 1), sheaf::uv_error);
+}
+
+TEST_CASE("tcp: a reset that cannot be leaves it open, and one that was made closed",
+          "[runtime][streams]") {
+  connected c;
+  tcp none(c.l);
+  CHECK_THROWS_AS(none.close_reset(), sheaf::uv_error);
+  none.bind(address::ip("127.0.0.1", 0));  // it lives
+  c.client.shutdown();
+  CHECK_THROWS_AS(c.client.close_reset(), sheaf::uv_error);
+  int called = 0;
+  c.server.read_start([&](std::string_view, std::error_code) { ++called; });
+  c.server.close_reset();
+  CHECK_THROWS_AS(c.server.nodelay(true), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.server.close_reset(), sheaf::invalid_state);
+  CHECK_FALSE(c.server.active());
+  for (int i = 0; i < 3; ++i) c.l.turn();
+  CHECK(called == 0);
+}
+
+TEST_CASE("tcp: an error tells the address", "[runtime][streams]") {
+  connected c;
+  tcp again(c.l);
+  const auto what = [](auto f) -> std::string {
+    try {
+      f();
+    } catch (const sheaf::uv_error& e) {
+      return e.operation() + ' ' + e.path() + ' ' + e.name();
+    }
+    return "nothing";
+  };
+  const address there = c.listener.sockname();
+  CHECK(what([&] { c.listener.connect(there, [](std::error_code) {}); }) ==
+        "uv_tcp_connect " + there.to_string() + " EISCONN");
+  CHECK(what([&] { again.bind(address::ip("192.0.2.1", 1)); }) ==
+        "uv_tcp_bind 192.0.2.1:1 EADDRNOTAVAIL");
+}
+
+TEST_CASE("streams: a loop that is closed takes no more of them, and lets go of those",
+          "[runtime][streams][LOOP-28]") {
+  connected c;
+  udp u(c.l);
+  c.l.close();
+  CHECK_THROWS_AS(tcp(c.l), sheaf::invalid_state);
+  CHECK_THROWS_AS(udp(c.l), sheaf::invalid_state);
+  CHECK_THROWS_AS(sheaf::runtime::pipe(c.l), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.write("x"), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.write_borrowed("x", nullptr), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.shutdown(), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.read_start([](std::string_view, std::error_code) {}),
+                  sheaf::invalid_state);
+  CHECK_THROWS_AS(c.listener.listen(1, [](std::error_code) {}), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.listener.accept(c.server), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.peername(), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.set_blocking(true), sheaf::invalid_state);
+  CHECK_THROWS_AS(c.client.set_send_buffer_size(4096), sheaf::invalid_state);
+  CHECK_THROWS_AS(u.send("x", address()), sheaf::invalid_state);
+  CHECK_THROWS_AS(u.bind(address()), sheaf::invalid_state);
+  CHECK_THROWS_AS(u.recv_start([](const udp::datagram&, std::error_code) {}),
+                  sheaf::invalid_state);
+  std::error_code e;
+  CHECK(c.client.try_write("x", e) == 0);
+  CHECK(e);
+  c.client.read_stop();
+  u.recv_stop();
+  CHECK_FALSE(c.client.readable());
+  CHECK_FALSE(c.client.writable());
+  CHECK(c.client.write_queue_size() == 0);
+  CHECK(u.send_queue_size() == 0);
+}
+
+TEST_CASE("streams: in debug mode another thread's call is refused while the loop runs",
+          "[runtime][streams]") {
+  loop l;
+  l.set_debug(true);
+  tcp t(l, address_family::ipv4);
+  bool refused = false;
+  l.call_soon([&] {
+    std::thread([&] {
+      try {
+        t.nodelay(true);
+      } catch (const sheaf::invalid_state&) {
+        refused = true;
+      }
+    }).join();
+  });
+  l.run_forever();
+  CHECK(refused);
 }
 
 TEST_CASE("address: text and back", "[runtime][streams]") {

@@ -5,6 +5,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -50,6 +51,20 @@ uv_stdio_flags flags_of(child_stdio::direction way) noexcept {
   return static_cast<uv_stdio_flags>(flags);
 }
 
+uv_stream_t* stream_of(const child_stdio& s) {
+  detail::stream_block& b = detail::stream_block::of_stream(*s.of());
+  static_cast<void>(b.owner("process: a stream for the child"));
+  return b.uv_stream();
+}
+
+// libuv would find out when the child runs already, and leave it behind (uv_spawn).
+void require_fresh(uv_stream_t* pipe) {
+  uv_os_fd_t fd;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(pipe), &fd) == 0) {
+    throw uv_error(UV_EBUSY, "uv_spawn: a pipe for the child is open already");
+  }
+}
+
 uv_stdio_container_t container_of(const child_stdio& s) {
   uv_stdio_container_t c{};
   switch (s.what()) {
@@ -62,11 +77,12 @@ uv_stdio_container_t container_of(const child_stdio& s) {
       break;
     case child_stdio::kind::inherit_stream:
       c.flags = UV_INHERIT_STREAM;
-      c.data.stream = detail::stream_block::of_stream(*s.of()).uv_stream();
+      c.data.stream = stream_of(s);
       break;
     case child_stdio::kind::make_pipe:
       c.flags = flags_of(s.way());
-      c.data.stream = detail::stream_block::of_stream(*s.of()).uv_stream();
+      c.data.stream = stream_of(s);
+      require_fresh(c.data.stream);
       break;
   }
   return c;
@@ -84,7 +100,7 @@ class raw_options {
     raw.args = arguments_.data();
     if (o.env()) raw.env = (env_ = as_argv(*o.env(), "the environment")).data();
     if (!o.cwd().empty()) raw.cwd = c_string(o.cwd(), "the directory");
-    for (const child_stdio& s : o.stdio()) stdio_.push_back(container_of(s));
+    for (const child_stdio& s : o.stdio()) add(container_of(s));
     raw.stdio = stdio_.data();
     raw.stdio_count = static_cast<int>(stdio_.size());
     unsigned flags = o.detached() ? UV_PROCESS_DETACHED : 0;
@@ -95,6 +111,17 @@ class raw_options {
   uv_process_options_t raw{};
 
  private:
+  void add(const uv_stdio_container_t& c) {
+    const auto same_pipe = [&c](const uv_stdio_container_t& other) {
+      return (other.flags & c.flags & UV_CREATE_PIPE) != 0 &&
+             other.data.stream == c.data.stream;
+    };
+    if (std::ranges::any_of(stdio_, same_pipe)) {
+      throw uv_error(UV_EINVAL, "uv_spawn: one pipe for two descriptors of the child");
+    }
+    stdio_.push_back(c);
+  }
+
   std::vector<char*> arguments_;
   std::vector<char*> env_;
   std::vector<uv_stdio_container_t> stdio_;

@@ -40,8 +40,8 @@ class tcp : public stream {
   /// as libuv has it. Before libuv 1.49 reuse_port is set on the socket by ourselves.
   void bind(const address& to, tcp_bind how = tcp_bind::none);
 
-  /// Connects, then calls `on_connected`, with the error if there is one. Throws uv_error:
-  /// EALREADY while it connects, EISCONN after.
+  /// Connects, then calls `on_connected`, with the error if there is one. Throws uv_error, with
+  /// the address as its path: EALREADY while it connects, EISCONN on a listener.
   void connect(const address& to, done_callback on_connected);
 
   /// Sends small writes at once (TCP_NODELAY).

@@ -26,10 +26,11 @@ class handle_block : public handle_link {
   handle_block& operator=(const handle_block&) = delete;
 
   bool open() const noexcept { return owner_ != nullptr; }
-  /// The loop's; throws invalid_state once that is closed, or this is. `what` is the call that
-  /// was made.
+  /// The loop's; throws invalid_state once that is closed, or this is, and in debug mode where
+  /// another thread runs it. `what` is the call that was made.
   scheduler& owner(const char* what) const {
     if (!owner_) throw invalid_state(std::string(what) + ": the handle is closed");
+    owner_->require_thread(what);
     return *owner_;
   }
 
