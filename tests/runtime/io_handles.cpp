@@ -332,6 +332,13 @@ const kind kinds[] = {
                   [](process&, around&) {});
      },
      true, false, true},
+    {"process that is killed with its owner",
+     [](loop& l, callback f, int) {
+       process_options o("sleep", {"sleep", "1000"});
+       o.kill_on_close();
+       return arm(process(l, o, ignoring(std::move(f))), [](process&) {});
+     },
+     true, false, true},
     {"fs_event",
      [](loop& l, callback f, int) {
        return arm(fs_event(l, ignoring(std::move(f))), scratch_folder(),

@@ -111,7 +111,9 @@ class udp : public handle {
   void set_multicast_ttl(int hops);
   /// The card to send to groups through; empty for the system's choice.
   void set_multicast_interface(const std::string& interface_address);
+  /// Lets it send to broadcast addresses, which is EACCES otherwise.
   void set_broadcast(bool on);
+  /// 1 to 255 hops, for what goes to a single address.
   void set_ttl(int hops);
 
   /// The bytes, and the datagrams, that are queued and not yet sent.
