@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "descriptors.hpp"
+
 namespace test {
 
 /// A directory of its own, removed with what is in it.
@@ -38,11 +40,5 @@ class scratch_dir {
  private:
   std::string path_;
 };
-
-/// How many descriptors the process has open.
-inline std::size_t open_descriptors() {
-  using entries = std::filesystem::directory_iterator;
-  return static_cast<std::size_t>(std::distance(entries("/proc/self/fd"), entries()));
-}
 
 }  // namespace test
