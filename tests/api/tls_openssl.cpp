@@ -17,8 +17,8 @@
 
 using namespace sheaf;
 using test::client_context;
-using test::no_openssl_program;
 using test::openssl_program;
+using test::require_openssl_program;
 using test::server_context;
 
 namespace {
@@ -54,7 +54,7 @@ coro<> expect(stream& s, std::string text) {
 }  // namespace
 
 TEST_CASE("tls: a client of ours and openssl s_server", "[api][tls]") {
-  if (no_openssl_program()) return;
+  require_openssl_program();
   for (const char* version : {"-tls1_2", "-tls1_3"}) {
     INFO(version);
     openssl_program server(s_server({"-rev", version, "-alpn", "h2,http/1.1"}));
@@ -76,7 +76,7 @@ TEST_CASE("tls: a client of ours and openssl s_server", "[api][tls]") {
 
 TEST_CASE("tls: a client of ours refuses s_server's certificate, and says whose it was",
           "[api][tls]") {
-  if (no_openssl_program()) return;
+  require_openssl_program();
   openssl_program server(s_server({"-rev"}));
   run([](openssl_program& program) -> coro<> {
     stream output = program.output();
@@ -97,7 +97,7 @@ TEST_CASE("tls: a client of ours refuses s_server's certificate, and says whose 
 }
 
 TEST_CASE("tls: s_server changes keys in the middle", "[api][tls]") {
-  if (no_openssl_program()) return;
+  require_openssl_program();
   openssl_program server(s_server({"-tls1_3"}));
   run([](openssl_program& program) -> coro<> {
     stream output = program.output();
@@ -150,7 +150,7 @@ std::vector<std::string> s_client(std::uint16_t port, std::vector<std::string> m
 }  // namespace
 
 TEST_CASE("tls: openssl s_client and a server of ours", "[api][tls]") {
-  if (no_openssl_program()) return;
+  require_openssl_program();
   for (const char* version : {"-tls1_2", "-tls1_3"}) {
     INFO(version);
     run([](const char* v) -> coro<> {
@@ -167,7 +167,7 @@ TEST_CASE("tls: openssl s_client and a server of ours", "[api][tls]") {
 }
 
 TEST_CASE("tls: a client that is killed leaves a stream that was cut off", "[api][tls]") {
-  if (no_openssl_program()) return;
+  require_openssl_program();
   run([]() -> coro<> {
     promise<> line_came;
     promise<std::string> ended;
