@@ -28,7 +28,9 @@ struct process_output {
 /// runs, which debug mode reports; the loop reaps it, and its end kills and reaps what is
 /// left: no zombie stays. Only the child itself is killed, not what it has started.
 /// Order: how it ended is known in the turn after the child was reaped; what it wrote before
-/// can be read after that. Thread: its loop's. Source: asyncio.subprocess.
+/// can be read after that. A virtual clock stands still while a child runs. A write to a
+/// child that has gone raises SIGPIPE, which run() ignores; a program that runs a loop in
+/// another way ignores it itself. Thread: its loop's. Source: asyncio.subprocess.
 class [[nodiscard]] process {
  public:
   explicit process(detail::spawned child);

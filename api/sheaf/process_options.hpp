@@ -20,7 +20,7 @@ enum class stdio { inherit, pipe, null };
 ///     process_options("sort", "-n").stdin_(stdio::pipe).stdout_(stdio::pipe)
 ///
 /// Everything that is not said is as here: the environment, the directory, the three
-/// descriptors.
+/// descriptors. Pipes are those of the system, which a child can open as /dev/stdin.
 class process_options {
  public:
   /// For create_subprocess_shell(), which knows the program.

@@ -460,3 +460,13 @@ TEST_CASE("process: the loop's end kills and reaps what is left", "[api][process
   CHECK_FALSE(has_children());
   CHECK_THROWS_AS(kept->kill(), invalid_state);
 }
+
+TEST_CASE("process: a virtual clock stands still while a child runs", "[api][process]") {
+  run(
+      []() -> coro<> {
+        process p = co_await create_subprocess_exec(sh("exec sleep 0.05"));
+        const int code = co_await wait_for(p.wait(), 1ms);
+        CHECK(code == 0);
+      }(),
+      run_options().virtual_time());
+}
