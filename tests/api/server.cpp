@@ -2,6 +2,7 @@
 #include "support/children.hpp"
 #include "support/raw_socket.hpp"
 #include "support/report_log.hpp"
+#include "support/scratch_file.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/context_var.hpp>
@@ -486,6 +487,17 @@ TEST_CASE("server: a dump names each connection's task", "[api][server]") {
           std::string::npos);
     CHECK(line.find("waiting for stream at ") != std::string::npos);
   });
+}
+
+TEST_CASE("server: a trace names each connection's task", "[api][server]") {
+  const test::scratch_file file("server");
+  const auto once = []() -> coro<> {
+    server s = co_await serve(echo);
+    const std::string got = co_await say(s, "x");
+    CHECK(got == "x");
+  };
+  sheaf::run(once(), run_options().trace(file.path()));
+  CHECK(file.text().find("connection 1 from 127.0.0.1:") != std::string::npos);
 }
 
 TEST_CASE("server: an address in use is an error at start (STREAM-33)",
