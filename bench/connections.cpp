@@ -86,8 +86,8 @@ server_process start_server_process() {
   return {pid, ::fdopen(ends[0], "r")};
 }
 
-sheaf::coro<std::vector<sheaf::stream>> open_many(std::uint16_t port, std::size_t n) {
-  std::vector<sheaf::stream> all;
+sheaf::coro<> open_many(std::vector<sheaf::stream>& all, std::uint16_t port,
+                        std::size_t n) {
   while (all.size() < n) {
     std::vector<sheaf::coro<sheaf::stream>> some;
     for (std::size_t i = all.size(); i < n && some.size() < opening_at_once; ++i) {
@@ -96,7 +96,6 @@ sheaf::coro<std::vector<sheaf::stream>> open_many(std::uint16_t port, std::size_
     auto opened = co_await sheaf::gather(std::move(some));
     for (sheaf::stream& s : opened) all.push_back(std::move(s));
   }
-  co_return all;
 }
 
 sheaf::coro<long> talk_all(std::uint16_t port, long active, long rounds) {
@@ -111,7 +110,8 @@ sheaf::coro<long> talk_all(std::uint16_t port, long active, long rounds) {
 sheaf::coro<bool> hold(const server_process& server, std::uint16_t port, long idle,
                        long active, long rounds) {
   const long before = server.bytes();
-  const auto idlers = co_await open_many(port, static_cast<std::size_t>(idle));
+  std::vector<sheaf::stream> idlers;
+  co_await open_many(idlers, port, static_cast<std::size_t>(idle));
   std::printf("idle: %ld connections, %ld bytes of the server each\n", idle,
               (server.bytes() - before) / std::max(idle, 1L));
   const auto began = bench::nanoseconds(CLOCK_MONOTONIC);
@@ -130,7 +130,8 @@ sheaf::coro<bool> hold(const server_process& server, std::uint16_t port, long id
   }
   std::printf("shutdown: of %lu connections %lu were cancelled, %s\n", there, unfinished,
               all_ended ? "all have ended" : "and some run on");
-  co_return done == active* rounds&& all_ended == 1;
+  const bool all_came_back = done == active * rounds;
+  co_return all_came_back&& all_ended == 1;
 }
 
 }  // namespace
