@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -108,9 +109,11 @@ struct thread_pool_owner {
   }
 };
 
+// On the heap: thread locals of a library that a program loads when it runs already, such as an
+// addon of Node's, share some hundred bytes with all others (examples/node-addon fails to load).
 thread_pool_owner& this_thread() {
-  static thread_local thread_pool_owner owner;
-  return owner;
+  static thread_local const auto owner = std::make_unique<thread_pool_owner>();
+  return *owner;
 }
 
 }  // namespace
