@@ -26,5 +26,11 @@ class handle_link {
   handle_link* next_ = this;
 };
 
+/// The end of such a list.
+class handle_list final : public handle_link {
+ public:
+  void close() noexcept override {}
+};
+
 }  // namespace detail
 }  // namespace sheaf::runtime

@@ -18,6 +18,8 @@ namespace sheaf::runtime {
 /// happens once for each time it falls asleep: it says so, and the first to put something in
 /// wakes it. While it is awake it looks here by itself.
 ///
+/// May outlive its loop, for who answers a loop of another thread that may be gone by then.
+///
 /// Pointers in an array, not a list through the nodes: those were written by another
 /// processor, and an array lets their memory be asked for side by side.
 class inbox {
@@ -26,11 +28,16 @@ class inbox {
   inbox(const inbox&) = delete;
   inbox& operator=(const inbox&) = delete;
 
-  /// From any thread: false once closed. Calls `wake()`, under the lock, if the loop sleeps;
-  /// after it has returned, or if it was not called, nothing of the loop is touched any more
-  /// but the lock, which close() takes.
-  template <class Wake>
-  bool put(ready_node& n, bool is_job, Wake&& wake) {
+  /// What wakes the loop: `f(arg)`. Said once, before anybody can put something in.
+  using waker = void (*)(void* arg) noexcept;
+  void wakes_by(waker f, void* arg) noexcept {
+    wake_ = f;
+    wake_arg_ = arg;
+  }
+
+  /// From any thread: false once closed. Wakes the loop, under the lock, if that sleeps: what
+  /// wakes it exists until close().
+  bool put(ready_node& n, bool is_job = false) {
     const std::lock_guard hold(lock_);
     if (closed_) [[unlikely]]
       return false;
@@ -40,7 +47,7 @@ class inbox {
       some_.store(true, std::memory_order_relaxed);
     if (asleep_) [[unlikely]] {
       asleep_ = false;
-      wake();
+      wake_(wake_arg_);
     }
     return true;
   }
@@ -98,6 +105,8 @@ class inbox {
   std::atomic<bool> some_{false};  // written under lock_
   std::uint64_t jobs_ = 0;
   std::vector<ready_node*> nodes_;
+  waker wake_ = nullptr;
+  void* wake_arg_ = nullptr;
 
   alignas(
       line) std::vector<ready_node*> taken_;  // the other buffer, of the loop's thread

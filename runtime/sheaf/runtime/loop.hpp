@@ -139,6 +139,22 @@ class loop {
   /// One turn that does not block; true while there is more to come. For tests.
   bool turn() { return scheduler_->turn(); }
 
+  /// For a host that has a loop of its own and only waits for descriptors, with poll(2) or
+  /// what it has: one that is readable while this loop has something to do. The host then
+  /// calls run_ready(). Nothing else than waiting may be done with it, and it must be taken out
+  /// of the host's set before the loop is closed, which closes it.
+  ///
+  /// What is queued, armed or begun through sheaf between two turns, or by another thread,
+  /// makes it readable; what is begun by functions of libuv's own does at the next call of
+  /// this, so call it before each wait if you do that. Timers are libuv's: up to 1 ms late.
+  /// Failure: uv_error, ENOTSUP where there is no timerfd (all but Linux), EMFILE;
+  /// invalid_state if the loop is borrowed, or its clock is not the real one.
+  /// Cost: two descriptors for the loop's life, and two system calls a turn.
+  int poll_fd() { return scheduler_->poll_fd(); }
+  /// Runs what is ready and one poll that does not block. False when nothing is left that
+  /// could still happen by itself. Errors of callbacks, a system_exit too, are reported.
+  bool run_ready() { return scheduler_->run_ready(); }
+
   /// Ends what runs here, drops what is queued, closes all handles. Idempotent; an error
   /// (invalid_state) while the loop runs. Afterwards all calls but this are errors.
   void close() { scheduler_->close(); }

@@ -1,4 +1,5 @@
 #include <sheaf/runtime/detail/uv.hpp>
+#include <sheaf/runtime/detail/wake_descriptor.hpp>
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_census.hpp>
@@ -83,6 +84,11 @@ scheduler::scheduler(uv_loop_s* host, clock_kind clock, const void* layer)
     throw;
   }
   handles_ = handles.release();
+  // Under the inbox's lock: the handle cannot be closed in between.
+  const auto wake = [](void* async) noexcept {
+    uv_async_send(static_cast<uv_async_t*>(async));
+  };
+  inbox_->wakes_by(wake, &handles_->async);
   batch_now_ = now();
   wheel_.expire(batch_now_, ready_);  // nothing is due, but its slots count from now
   weigh();
@@ -126,6 +132,7 @@ void scheduler::wake() noexcept {
     return;
   }
   awake_ = true;
+  touched();
   uv_idle_start(&handles_->idle, detail::loop_handles::on_idle);
 }
 
@@ -165,7 +172,7 @@ void scheduler::drain() noexcept {
     }
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
-    if (inbox_.some()) take_inbox();
+    if (inbox_->some()) take_inbox();
   } while (!ready_.empty() && !stop_ && !leaving_ &&
            (resumed_ < look_at_ || !over_budget(from, until)));
   if (clock_ != clock_kind::real)
@@ -178,7 +185,7 @@ void scheduler::drain() noexcept {
     trace_counters();
   if (closed_) return;
   // Who posts from now on wakes the loop: it must not fall asleep over what came just before.
-  if (ready_.empty() && !due && (inbox_.sleep() || !take_inbox())) {
+  if (ready_.empty() && !due && (inbox_->sleep() || !take_inbox())) {
     awake_ = false;
     uv_idle_stop(&handles_->idle);
   }
@@ -192,6 +199,7 @@ void scheduler::rearm() noexcept {
   const std::uint64_t next = wheel_.earliest();
   if (next == armed_) return;
   armed_ = next;
+  touched();
   if (next == timing_wheel::never) {
     uv_timer_stop(&handles_->timer);
     return;
@@ -207,13 +215,8 @@ void scheduler::on_timer() noexcept {
   if (!awake_) wake();  // drain() looks at the wheel; it re-arms if nothing was due yet
 }
 
-bool scheduler::put(ready_node& n, bool is_job) {
-  // Sent under the inbox's lock: the handle cannot be closed in between.
-  return inbox_.put(n, is_job, [this] { uv_async_send(&handles_->async); });
-}
-
 bool scheduler::take_inbox() noexcept {
-  const std::size_t n = inbox_.take([this](ready_node& node) { post(node); });
+  const std::size_t n = inbox_->take([this](ready_node& node) { post(node); });
   received_ += n;
   if (received_ >= share_every) {  // the frames that come this way are freed here
     received_ = 0;
@@ -224,7 +227,7 @@ bool scheduler::take_inbox() noexcept {
 
 void scheduler::wait_for_jobs() noexcept {
   constexpr std::chrono::microseconds nap(50);
-  while (inbox_.jobs() != jobs_given_) std::this_thread::sleep_for(nap);
+  while (inbox_->jobs() != jobs_given_) std::this_thread::sleep_for(nap);
 }
 
 void scheduler::expect_threads(int change) noexcept {
@@ -376,8 +379,9 @@ void scheduler::close() {
   if (running_ || draining_ || current() == this) {
     throw invalid_state("close: the loop is running");
   }
+  close_poll_fd();
   end_activities();
-  inbox_.close();
+  inbox_->close();
   take_inbox();
   closed_ = true;  // from here on what is posted is dropped at once
   weigh();

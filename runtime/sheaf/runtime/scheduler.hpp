@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sheaf/runtime/batch_budget.hpp>
 #include <sheaf/runtime/clock_kind.hpp>
 #include <sheaf/runtime/current_scope.hpp>
 #include <sheaf/runtime/debug_mode.hpp>
@@ -29,14 +30,8 @@ class trace_recorder;
 
 namespace detail {
 struct loop_handles;
+class wake_descriptor;
 }  // namespace detail
-
-/// How long the ready queue may run before the loop polls for I/O again: whichever comes
-/// first. A batch is never cut, so {1, 0} is asyncio's rule exactly: one batch, one poll.
-struct batch_budget {
-  std::size_t resumes = 1024;
-  std::chrono::nanoseconds time = std::chrono::microseconds(200);
-};
 
 /// The heart of a loop: the ready queue, the timing wheel, the clock, and the three libuv
 /// handles that drive them (an idle, a timer, an async).
@@ -77,9 +72,11 @@ class scheduler {
 
   /// Queues `n` from any thread; false when the loop is closed. A call whose node has
   /// arrived does not touch the loop any more: it may be destroyed.
-  bool post_threadsafe(ready_node& n) { return put(n, false); }
+  bool post_threadsafe(ready_node& n) { return inbox_->put(n); }
   /// The same for a job that a thread pool has done.
-  bool post_job(ready_node& n) { return put(n, true); }
+  bool post_job(ready_node& n) { return inbox_->put(n, true); }
+  /// Where they go: for who may have something for this loop when that is gone.
+  const std::shared_ptr<inbox>& mail() const noexcept { return inbox_; }
 
   void arm(timer_node& n, std::uint64_t deadline_ns) noexcept {
     wheel_.arm(n, deadline_ns);
@@ -110,6 +107,14 @@ class scheduler {
   end drive();
   /// Runs what can run now and polls once without blocking; true while more is to come.
   bool turn();
+  /// The same for a host that polls poll_fd(), or none.
+  bool run_ready();
+  int poll_fd();
+  /// Something was given to libuv, which tells the system in the next turn.
+  void touched() noexcept {
+    if (waker_) [[unlikely]]
+      show_ready();
+  }
   void stop() noexcept;
   void close();
 
@@ -218,17 +223,18 @@ class scheduler {
 
  private:
   friend struct detail::loop_handles;
-
   void refuse(const char* what, bool if_closed) const;
   void weigh() noexcept {
     observed_.store(trace_ != nullptr || debug_.times_steps(), std::memory_order_relaxed);
     guarded_ = closed_ || debug_.on();
   }
   void wake() noexcept;
+  void show_next() noexcept;
+  void show_ready() noexcept;
+  void close_poll_fd() noexcept;
   void drain() noexcept;
   bool over_budget(std::size_t from, std::uint64_t until) noexcept;
   void rearm() noexcept;
-  bool put(ready_node& n, bool is_job);
   bool take_inbox() noexcept;
   bool jump() noexcept;
   bool wait_for_threads() noexcept;
@@ -284,12 +290,10 @@ class scheduler {
   int drops_held_ = 0;
   int closing_handles_ = 0;
   debug_mode debug_;
-  struct handle_list final : detail::handle_link {
-    void close() noexcept override {}
-  };
-  handle_list open_handles_;
+  detail::handle_list open_handles_;
+  std::unique_ptr<detail::wake_descriptor> waker_;  // null unless poll_fd() was called
 
-  inbox inbox_;
+  const std::shared_ptr<inbox> inbox_ = std::make_shared<inbox>();
   std::size_t received_ = 0;  // from it, since frames were shared
 };
 

@@ -31,6 +31,7 @@ class handle_block : public handle_link {
   scheduler& owner(const char* what) const {
     if (!owner_) throw invalid_state(std::string(what) + ": the handle is closed");
     owner_->require_thread(what);
+    owner_->touched();
     return *owner_;
   }
 
