@@ -56,8 +56,8 @@ inline constexpr flags appending = flags::write | flags::append | flags::create;
 /// not begun with is taken back; a read that a thread is at ends at once, and its answer is
 /// lost, the position where it was; a write, or another change, is awaited to its end, and
 /// the next await delivers the cancellation. Thread: its loop's. Cost: a way to one of
-/// libuv's threads and back for each operation, some 7 us of CPU where a stat() takes 0.3: read
-/// and write in large pieces.
+/// libuv's threads and back for each operation, tens of microseconds: read and write in large
+/// pieces.
 class [[nodiscard]] file {
  public:
   /// None: only to be assigned to.
@@ -134,8 +134,7 @@ class [[nodiscard]] file {
 };
 
 /// Opens a file. `mode`: the permissions of one that is made, less the umask.
-/// Cancellation: total, awaited once begun; what was opened for a task that never runs again
-/// is closed.
+/// Cancellation: total; a file that was opened meanwhile is closed.
 [[nodiscard]] coro<file> open(std::string path, flags how = reading, int mode = 0666);
 
 }  // namespace sheaf::fs

@@ -24,7 +24,7 @@
 /// scandir, readlink, a read) ends at once and its answer is lost; what changes something is
 /// awaited to its end, gives its result, and the next await delivers the cancellation. A time
 /// limit is late by as much. A loop that closes waits for what threads are at. Cost: a way to
-/// a thread and back, some 7 us of CPU; libuv has four threads for the whole process
+/// a thread and back, tens of microseconds; libuv has four threads for the whole process
 /// (UV_THREADPOOL_SIZE), which name look-ups share.
 namespace sheaf::fs {
 

@@ -34,10 +34,9 @@ void server::leave() noexcept {
   for (const auto& c : core_->all()) c->cancel(cause);
 }
 
-namespace {
-
-detail::server_ref make(detail::connection_handler handler, const server_options& o,
-                        std::source_location at) {
+detail::server_ref detail::make_server(connection_handler handler,
+                                       const server_options& o,
+                                       std::source_location at) {
 #ifndef SHEAF_NO_TLS
   if (o.tls()) handler = detail::over_tls(std::move(handler), *o.tls());
 #endif
@@ -45,6 +44,8 @@ detail::server_ref make(detail::connection_handler handler, const server_options
       new detail::server_core(detail::loop_core::current("start_server"),
                               std::move(handler), o.backlog(), o.limit(), at));
 }
+
+namespace {
 
 bool is_any(const address& a) { return a.host() == "0.0.0.0" || a.host() == "::"; }
 
@@ -105,7 +106,7 @@ std::vector<address> without_doubles(std::vector<address> all, const server_opti
 coro<server> start_server(detail::connection_handler handler,
                           std::vector<std::string> hosts, port_number port,
                           server_options options, std::source_location at) {
-  auto core = make(std::move(handler), options, at);
+  auto core = detail::make_server(std::move(handler), options, at);
   if (hosts.empty()) throw std::invalid_argument("start_server: no host to listen on");
   std::vector<address> all;
   for (const std::string& host : hosts) {
@@ -127,7 +128,7 @@ coro<server> start_server(detail::connection_handler handler, std::string host,
 
 coro<server> start_unix_server(detail::connection_handler handler, std::string path,
                                server_options options, std::source_location at) {
-  auto core = make(std::move(handler), options, at);
+  auto core = detail::make_server(std::move(handler), options, at);
   core->add(runtime::listener::local(path));
   if (options.start_serving()) core->listen();
   co_return server(std::move(core));

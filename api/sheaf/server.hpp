@@ -80,6 +80,9 @@ class [[nodiscard("the server closes when this is destroyed")]] server {
   std::vector<std::string> sockets() const { return core_->sockets(); }
   /// The port it listens on; throws invalid_state for a path, or after close().
   std::uint16_t port() const { return core_->port(); }
+  /// For the library.
+  detail::server_core& core() const noexcept { return *core_; }
+
   /// Those whose handler has not ended, or that are not closed yet.
   std::size_t connections() const noexcept { return core_->connections(); }
 
@@ -87,6 +90,12 @@ class [[nodiscard("the server closes when this is destroyed")]] server {
   void leave() noexcept;
   detail::server_ref core_;
 };
+
+namespace detail {
+/// The core of a server with these options that listens nowhere yet.
+server_ref make_server(connection_handler handler, const server_options& o,
+                       std::source_location at);
+}  // namespace detail
 
 /// Listens, and calls `handler(stream)`, which gives a coro<>, or nothing, for each
 /// connection, in a task of its own: "connection 3 from 127.0.0.1:4711" in dumps and reports.

@@ -22,6 +22,7 @@
 #include <sheaf/hedge.hpp>
 #include <sheaf/line_reader.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/loop_pool.hpp>
 #include <sheaf/map.hpp>
 #include <sheaf/mutex.hpp>
 #include <sheaf/open_connection.hpp>
@@ -62,3 +63,13 @@
 #ifndef SHEAF_NO_TLS
 #include <sheaf/tls_context.hpp>
 #endif
+#include <sheaf/spawn_on.hpp>
+#include <sheaf/task.hpp>
+#include <sheaf/task_group.hpp>
+#include <sheaf/thread_pool_executor.hpp>
+#include <sheaf/timeout.hpp>
+#include <sheaf/to_thread.hpp>
+#include <sheaf/trace.hpp>
+#include <sheaf/wait.hpp>
+#include <sheaf/wait_for.hpp>
+#include <sheaf/wrap_future.hpp>

@@ -5,6 +5,7 @@
 #include "support/counted.hpp"
 #include "support/event_log.hpp"
 #include "support/report_log.hpp"
+#include "support/tsan_exceptions.hpp"
 
 #include <sheaf/context_var.hpp>
 #include <sheaf/run.hpp>
@@ -17,15 +18,6 @@
 #include <memory>
 #include <stop_token>
 #include <thread>
-
-// An exception object goes with the last std::exception_ptr, on whichever thread that is. The
-// count is atomic, inside of libstdc++, which is built without the sanitizer: it cannot see
-// that the one thread is done with what the other frees: the object, and a cancellation's cause.
-extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:std::__exception_ptr::exception_ptr::_M_release\n"
-         "race:sheaf::detail::cancel_cause::release\n";
-}
 
 using namespace sheaf;
 using namespace std::chrono_literals;

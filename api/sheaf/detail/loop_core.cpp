@@ -83,6 +83,7 @@ void loop_core::end_activities() noexcept {
          ++turns) {
     }
   }
+  leave_flights();
   // A job may need the loop to come to its end: the loop runs meanwhile if it can be run.
   // One that refuses to end and gives job after job is not waited for either.
   for (int turns = 0; !borrowed() && expects_threads(); turns += has_tasks()) {
@@ -95,9 +96,14 @@ void loop_core::end_activities() noexcept {
   executor_.reset();
 }
 
+void loop_core::leave_flights() noexcept {
+  while (flight* const f = flights_.first()) f->leave();
+}
+
 // What refused to end, and every task of a borrowed loop, whose host cannot be run from here.
 void loop_core::abandon_activities() noexcept {
   while (has_tasks()) static_cast<task_state*>(tasks_.prev_task)->abandon();
+  leave_flights();
   factory = nullptr;
   trace_session_.reset();
 }
@@ -160,10 +166,10 @@ class stop_after_all final : public observer {
 
 }  // namespace
 
-void loop_core::shut_down_tasks() {
+void loop_core::shut_down_tasks(const char* reason) {
   if (!has_tasks()) return;
   stop_after_all all(*this);
-  cancel_all("run() is ending");
+  cancel_all(reason);
   // What leaves run() leaves drive() at once; it is thrown on when the tasks have ended.
   std::exception_ptr exit;
   bool again = true;

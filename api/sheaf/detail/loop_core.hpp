@@ -3,6 +3,7 @@
 #include <sheaf/context_var.hpp>
 #include <sheaf/detail/debug_notes.hpp>
 #include <sheaf/detail/deep_requests.hpp>
+#include <sheaf/detail/flight.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_session.hpp>
@@ -121,7 +122,10 @@ class loop_core final : public runtime::scheduler {
 
   /// Cancels all tasks and runs the loop until they have ended, or cannot. What they throw
   /// meanwhile is reported.
-  void shut_down_tasks();
+  void shut_down_tasks(const char* reason = "run() is ending");
+
+  /// The calls of other loops whose answers this one waits for.
+  flight& flights() noexcept { return flights_; }
 
   /// The threads of to_thread(), made when first asked for. Throws invalid_state if the loop is
   /// closed, or they were shut down; `what` is the call that needs them.
@@ -161,6 +165,7 @@ class loop_core final : public runtime::scheduler {
   ~loop_core() override = default;
   void end_activities() noexcept override;
   void abandon_activities() noexcept override;
+  void leave_flights() noexcept;
   [[noreturn]] static void no_current(const char* what);
   void take_ids() noexcept;
   context_state* look_up_context(std::uint64_t task) noexcept;
@@ -191,6 +196,7 @@ class loop_core final : public runtime::scheduler {
   std::size_t threads_ = runtime::thread_pool::default_size();
   bool executor_gone_ = false;
   std::unique_ptr<runtime::trace_session> trace_session_;
+  flight flights_;
 };
 
 /// Makes `c` (null: none) the current context of `l` for the scope's time.

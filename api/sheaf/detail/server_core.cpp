@@ -78,7 +78,8 @@ void server_core::accept_from(runtime::listener& l, int most) noexcept {
     if (error) return out_of_descriptors(error);
     if (!made) return;
     try {
-      connect(l, *made);
+      if (route_ && route_(*made)) continue;
+      connect(l.is_local(), *made);
     } catch (...) {
       loop_->report({.message = "a server could not take a connection; it goes on",
                      .exception = std::current_exception()});
@@ -95,9 +96,8 @@ void server_core::accept_waiting() noexcept {
   }
 }
 
-void server_core::connect(const runtime::listener& l,
-                          const runtime::listener::connection& made) {
-  const stream_ref core = open(l, made.descriptor);
+void server_core::connect(bool local, const accepted& made) {
+  const stream_ref core = open(local, made.descriptor);
   const auto c = connection_ref::adopt(
       new server_connection(*this, *core, last_number_ + 1, made.peer));
   ++last_number_;
@@ -107,7 +107,17 @@ void server_core::connect(const runtime::listener& l,
   begin(*c, stream(core));
 }
 
-stream_ref server_core::open(const runtime::listener& l, int descriptor) {
+void server_core::take(const accepted& made) noexcept {
+  if (is_closed_) return static_cast<void>(::close(made.descriptor));
+  try {
+    connect(false, made);
+  } catch (...) {
+    loop_->report({.message = "a server could not take a connection; it goes on",
+                   .exception = std::current_exception()});
+  }
+}
+
+stream_ref server_core::open(bool local, int descriptor) {
   struct closer {
     int fd;
     ~closer() {
@@ -119,7 +129,7 @@ stream_ref server_core::open(const runtime::listener& l, int descriptor) {
     owner.fd = -1;
     return stream_ref::adopt(new stream_core(*loop_, std::move(handle), limit_));
   };
-  if (l.is_local()) return take_over(runtime::pipe(*loop_->facade()));
+  if (local) return take_over(runtime::pipe(*loop_->facade()));
   runtime::tcp socket(*loop_->facade());
   socket.nodelay(true);  // before it is opened: libuv sets it then
   return take_over(std::move(socket));

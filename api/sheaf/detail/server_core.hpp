@@ -35,6 +35,14 @@ class server_core {
   loop_core& loop() const noexcept { return *loop_; }
   void add(runtime::listener l);
 
+  using accepted = runtime::listener::connection;
+  using router = runtime::unique_function<bool(const accepted&)>;
+  /// `to(connection)` is asked about each first, and says whether it took it.
+  void route(router to) { route_ = std::move(to); }
+  /// Serves a TCP connection that was accepted elsewhere, and owns it; once closed it closes
+  /// it.
+  void take(const accepted& made) noexcept;
+
   /// Listens on all that were added. Idempotent; throws invalid_state after close().
   void listen();
   /// Takes no more connections. Idempotent.
@@ -68,8 +76,8 @@ class server_core {
  private:
   ~server_core() = default;
   void accept_from(runtime::listener& l, int most) noexcept;
-  void connect(const runtime::listener& l, const runtime::listener::connection& c);
-  stream_ref open(const runtime::listener& l, int descriptor);
+  void connect(bool local, const accepted& made);
+  stream_ref open(bool local, int descriptor);
   void begin(server_connection& c, stream s);
   void link(server_connection& c) noexcept;
   void out_of_descriptors(std::error_code error) noexcept;
@@ -83,6 +91,7 @@ class server_core {
   bool forever_ = false;
   runtime::intrusive_ptr<loop_core> loop_;
   connection_handler handler_;
+  router route_;  // empty for none
   call_context context_;
   const int backlog_;
   const std::size_t limit_;
