@@ -47,6 +47,20 @@ struct js_error {
   std::shared_ptr<js::reference> value;
 };
 
+/// A promise of JavaScript's in sheaf. Nobody is told when it is dropped, with its environment
+/// or as garbage: that is no error.
+struct adopted {
+  explicit adopted(sheaf::loop& l) : promise(l) {}
+  adopted(const adopted&) = delete;
+  adopted& operator=(const adopted&) = delete;
+  ~adopted() {
+    if (!done()) promise.get_future().cancel("its JavaScript promise was dropped");
+  }
+  bool done() const { return promise.get_future().done(); }
+
+  sheaf::promise<js::maker> promise;
+};
+
 napi_value to_js(napi_env env, const std::exception_ptr& e) {
   try {
     std::rethrow_exception(e);
@@ -164,15 +178,15 @@ sheaf::future<js::maker> bridge::future_for(napi_value v) {
     js::call(env_, v, "catch", {js::function(env_, [](napi_env, napi_value) {})});
     return *static_cast<sheaf::task<js::maker>*>(ours);
   }
-  const auto to = std::make_shared<sheaf::promise<js::maker>>(*loop_);
+  const auto to = std::make_shared<adopted>(*loop_);
   const auto fulfil = [to](napi_env env, napi_value with) {
-    if (to->get_future().done()) return;  // cancelled meanwhile
+    if (to->done()) return;  // cancelled meanwhile
     const auto kept = std::make_shared<js::reference>(env, with);
-    to->set_value([kept](napi_env) { return kept->get(); });
+    to->promise.set_value([kept](napi_env) { return kept->get(); });
   };
   const auto reject = [to](napi_env env, napi_value with) {
-    if (to->get_future().done()) return;
-    to->set_exception(
+    if (to->done()) return;
+    to->promise.set_exception(
         std::make_exception_ptr(js_error{std::make_shared<js::reference>(env, with)}));
   };
   bool is_promise = false;
@@ -182,5 +196,5 @@ sheaf::future<js::maker> bridge::future_for(napi_value v) {
   } else {
     fulfil(env_, v);
   }
-  return to->get_future();
+  return to->promise.get_future();
 }
