@@ -45,6 +45,7 @@
 #include <sheaf/shutdown_report.hpp>
 #include <sheaf/signal_stream.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/spawn_on.hpp>
 #include <sheaf/stream.hpp>
 #include <sheaf/stream_errors.hpp>
 #include <sheaf/task.hpp>
