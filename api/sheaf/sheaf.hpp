@@ -52,7 +52,6 @@
 #include <sheaf/task_group.hpp>
 #include <sheaf/thread_pool_executor.hpp>
 #include <sheaf/timeout.hpp>
-#include <sheaf/tls_context.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/trace.hpp>
 #include <sheaf/tty.hpp>
@@ -64,13 +63,3 @@
 #ifndef SHEAF_NO_TLS
 #include <sheaf/tls_context.hpp>
 #endif
-#include <sheaf/spawn_on.hpp>
-#include <sheaf/task.hpp>
-#include <sheaf/task_group.hpp>
-#include <sheaf/thread_pool_executor.hpp>
-#include <sheaf/timeout.hpp>
-#include <sheaf/to_thread.hpp>
-#include <sheaf/trace.hpp>
-#include <sheaf/wait.hpp>
-#include <sheaf/wait_for.hpp>
-#include <sheaf/wrap_future.hpp>
