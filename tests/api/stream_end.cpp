@@ -304,13 +304,14 @@ TEST_CASE("stream: what it tells of itself", "[api][stream]") {
 TEST_CASE("stream: refused in a task of another loop", "[api][stream]") {
   loop one;
   std::optional<stream> s;
-  one.run_until_complete([](std::optional<stream>& s) -> coro<> {
-    s.emplace(std::move(half_connected().s));
+  const auto open = [](std::optional<stream>& to) -> coro<> {
+    to.emplace(std::move(half_connected().s));
     co_return;
-  }(s));
+  };
+  one.run_until_complete(open(s));
   loop other;
-  const auto use = [](stream& s) -> coro<> {
-    const auto how = co_await as_outcome(s.wait_closed());
+  const auto use = [](stream& of) -> coro<> {
+    const auto how = co_await as_outcome(of.wait_closed());
     CHECK(test::said(how.error()).find("another loop") != std::string::npos);
   };
   other.run_until_complete(use(*s));
