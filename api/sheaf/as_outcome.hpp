@@ -148,10 +148,10 @@ template <class T>
 [[nodiscard]] detail::future_outcome_request<T, true> as_outcome(task<T>&& t) {
   return as_outcome(static_cast<future<T>&&>(t));
 }
-/// Of wait_for(...), timeout::run(...) and the like.
+/// Of wait_for(...), a read of a stream, the get() of a queue and the like.
 template <detail::coro_like A>
 [[nodiscard]] auto as_outcome(A&& what) {
-  return as_outcome(typename std::remove_cvref_t<A>::coro_type(std::forward<A>(what)));
+  return as_outcome(detail::to_coro(std::forward<A>(what)));
 }
 
 struct uncancel_t {

@@ -1,4 +1,5 @@
 #include <sheaf/detail/stream_core.hpp>
+#include <sheaf/runtime/current_scope.hpp>
 #include <sheaf/runtime/error.hpp>
 
 #include <cerrno>
@@ -123,9 +124,14 @@ std::span<char> stream_core::room(std::span<char> shared) noexcept {
 }
 
 void stream_core::on_read(std::string_view bytes, int error) noexcept {
+  if (error == 0 && reader_waits() && bytes.data() == reader_->room_.data()) [[likely]] {
+    reader_->came_ = bytes.size();
+    return reader_->wake();
+  }
   if (error != 0) reading_ = false;
   if (filter_) [[unlikely]] {
     const stream_ref keep = stream_ref::share(this);
+    const runtime::detail::current_scope now_running(*loop_);
     return filter_->on_read(bytes, code_of(error));
   }
   if (error == 0) [[likely]]

@@ -161,6 +161,8 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   [[noreturn]] void refuse_write() const;
   [[noreturn]] void throw_unsent() const;
   std::exception_ptr failure() const;
+  void put_off(std::string_view bytes);
+  void refused(int code);
   void queue(std::string&& bytes);
   void flush();
   void on_written(std::error_code error) noexcept;
@@ -197,5 +199,53 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   std::uint64_t id_;
   runtime::unique_function<void()> on_closed_;
 };
+
+// ---- what stream_wait.hpp declares and a message passes through -------------------------
+
+inline void stream_wait::hold_core() noexcept {
+  core_->retain();
+  holds_ = true;
+}
+inline void stream_wait::release_core() noexcept { core_->release(); }
+
+inline bool stream_wait::begin(task_state& t) noexcept {
+  task_ = &t;
+  if (!holds_) hold_core();
+  if (&t.loop() != &core_->loop()) [[unlikely]] {
+    stage_ = stage::foreign;
+    return false;
+  }
+  stage_ = stage::waiting;
+  t.suspended_on(*this);
+  return true;
+}
+
+// Entered last: the reading may fail at once, and wakes it then as at any other time.
+inline bool read_wait::enter(task_state& t) noexcept {
+  if (!begin(t)) [[unlikely]]
+    return false;
+  core().reader_ = this;
+  if (!core().reading_) core().start_reading();
+  return true;
+}
+
+inline bool read_wait::ready_if(bool enough) const {
+  core().require_no_reader();
+  return enough || core().ended();
+}
+
+inline void read_wait::leave() noexcept {
+  if (core().reader_ == this) core().reader_ = nullptr;
+  unlisted();
+  if (came_ != 0 && task()->interrupted()) [[unlikely]]
+    give_back();
+}
+
+inline bool drain_wait::await_ready() const noexcept { return core().may_write_on(); }
+
+inline void drain_wait::await_resume() {
+  require_wake();
+  core().throw_if_unsent();
+}
 
 }  // namespace sheaf::detail

@@ -35,7 +35,7 @@ std::string read_up_to::await_resume() {
   return take(core(), std::min(n_, core().buffer().size()));
 }
 
-read_exactly::read_exactly(stream_core& c, std::size_t n) : value_read(c), n_(n) {
+read_exactly::read_exactly(stream_core& c, std::size_t n) : read_wait(c), n_(n) {
   if (n > static_cast<std::size_t>(-1) / 2) {
     throw std::invalid_argument("readexactly: a negative number of bytes");
   }
@@ -97,10 +97,9 @@ separators::match separators::find_in(std::string_view bytes,
 }
 
 // Looks at what is new, and as far back as a separator may have begun.
-template <class T>
-bool read_delimited<T>::satisfied() noexcept {
+bool read_delimited::satisfied() noexcept {
   if (match_.end != 0) return true;
-  const std::string_view bytes = this->core().buffer().view();
+  const std::string_view bytes = core().buffer().view();
   match_ = separators_.find_in(bytes, scanned_);
   if (match_.end != 0) return true;
   const std::size_t longest = separators_.longest();
@@ -109,17 +108,15 @@ bool read_delimited<T>::satisfied() noexcept {
 }
 
 // What is before the separator counts, and that may still come.
-template <class T>
-bool read_delimited<T>::overrun() const noexcept {
+bool read_delimited::overrun() const noexcept {
   const std::size_t clean = match_.end != 0 ? match_.end - match_.length : scanned_;
-  return clean > this->core().limit();
+  return clean > core().limit();
 }
 
-template <class T>
-std::string read_delimited<T>::found() {
-  this->resumed();
+std::string read_delimited::found() {
+  resumed();
   satisfied();
-  stream_core& c = this->core();
+  stream_core& c = core();
   if (match_.end != 0 && !overrun()) return take(c, match_.end);
   if (match_.end != 0) {
     throw limit_overrun("readuntil: the separator came after more bytes than the limit",
@@ -132,23 +129,19 @@ std::string read_delimited<T>::found() {
   throw incomplete_read(take_all(c), std::nullopt);
 }
 
-template <class T>
-std::string read_delimited<T>::line() {
+std::string read_delimited::line() {
   try {
     return found();
   } catch (const incomplete_read& e) {
     return e.partial();
   } catch (const limit_overrun& e) {
-    stream_buffer& from = this->core().buffer();
+    stream_buffer& from = core().buffer();
     from.drop(match_.end != 0 ? match_.end : from.size());
-    this->core().consumed();
+    core().consumed();
     throw limit_overrun("readline: a line is longer than the stream's limit",
                         e.consumed());
   }
 }
-
-template class read_delimited<std::string>;
-template class read_delimited<std::optional<std::string>>;
 
 std::string read_until::await_resume() { return found(); }
 std::string read_line::await_resume() { return line(); }

@@ -12,33 +12,14 @@
 
 namespace sheaf::detail {
 
-/// A read that gives T; may be awaited in place or made a coro.
-template <class T>
-class value_read : public read_wait {
- public:
-  using value_type = T;
-  using coro_type = coro<T>;
-
- protected:
-  using read_wait::read_wait;
-  value_read(value_read&&) noexcept = default;
-  ~value_read() = default;
-
-  template <class Self>
-  coro<T> made_coro(Self& self) {
-    return as_stream_coro(stream_ref::share(&core()), std::move(self));
-  }
-};
-
 /// read(n), and read(), which is read(everything)
-class read_up_to final : public value_read<std::string> {
+class read_up_to final : public read_wait {
  public:
   static constexpr auto everything = static_cast<std::size_t>(-1);
 
-  read_up_to(stream_core& c, std::size_t n) noexcept : value_read(c), n_(n) {}
+  read_up_to(stream_core& c, std::size_t n) noexcept : read_wait(c), n_(n) {}
   bool await_ready();
   std::string await_resume();
-  operator coro<std::string>() && { return made_coro(*this); }  // NOLINT: it is one
 
  private:
   bool satisfied() noexcept override {
@@ -48,12 +29,11 @@ class read_up_to final : public value_read<std::string> {
 };
 
 /// readexactly(n)
-class read_exactly final : public value_read<std::string> {
+class read_exactly final : public read_wait {
  public:
   read_exactly(stream_core& c, std::size_t n);
   bool await_ready();
   std::string await_resume();
-  operator coro<std::string>() && { return made_coro(*this); }  // NOLINT: it is one
 
  private:
   bool satisfied() noexcept override { return core().buffer().size() >= n_; }
@@ -84,14 +64,13 @@ class separators {
 };
 
 /// Reads up to and with a separator.
-template <class T>
-class read_delimited : public value_read<T> {
+class read_delimited : public read_wait {
  public:
-  bool await_ready() { return this->ready_if(satisfied()); }
+  bool await_ready() { return ready_if(satisfied()); }
 
  protected:
   read_delimited(stream_core& c, separators s)
-      : value_read<T>(c), separators_(std::move(s)) {}
+      : read_wait(c), separators_(std::move(s)) {}
   read_delimited(read_delimited&&) noexcept = default;
   ~read_delimited() = default;
 
@@ -111,33 +90,30 @@ class read_delimited : public value_read<T> {
 };
 
 /// readuntil()
-class read_until final : public read_delimited<std::string> {
+class read_until final : public read_delimited {
  public:
   read_until(stream_core& c, separators s) : read_delimited(c, std::move(s)) {}
   std::string await_resume();
-  operator coro<std::string>() && { return made_coro(*this); }  // NOLINT: it is one
 };
 
 /// readline()
-class read_line final : public read_delimited<std::string> {
+class read_line final : public read_delimited {
  public:
   explicit read_line(stream_core& c) : read_delimited(c, separators("\n")) {}
   std::string await_resume();
-  operator coro<std::string>() && { return made_coro(*this); }  // NOLINT: it is one
 };
 
 /// next_line()
-class read_next_line final : public read_delimited<std::optional<std::string>> {
+class read_next_line final : public read_delimited {
  public:
   explicit read_next_line(stream_core& c) : read_delimited(c, separators("\n")) {}
   std::optional<std::string> await_resume();
-  operator coro_type() && { return made_coro(*this); }  // NOLINT: it is one
 };
 
 /// read_some(span): bytes go into the caller's memory, past the buffer.
-class read_into final : public value_read<std::size_t> {
+class read_into final : public read_wait {
  public:
-  read_into(stream_core& c, std::span<char> room) noexcept : value_read(c, room) {}
+  read_into(stream_core& c, std::span<char> room) noexcept : read_wait(c, room) {}
   bool await_ready() {
     return ready_if(wanted_room().empty() || !core().buffer().empty());
   }
@@ -145,7 +121,6 @@ class read_into final : public value_read<std::size_t> {
     resumed();
     return came() != 0 ? came() : from_buffer();
   }
-  operator coro<std::size_t>() && { return made_coro(*this); }  // NOLINT: it is one
 
  private:
   bool satisfied() noexcept override { return !core().buffer().empty(); }

@@ -5,18 +5,6 @@ namespace sheaf::detail {
 
 std::uint64_t stream_wait::object() const noexcept { return core_->id(); }
 
-bool stream_wait::begin(task_state& t) noexcept {
-  task_ = &t;
-  core_->retain();
-  if (&t.loop() != &core_->loop()) [[unlikely]] {
-    stage_ = stage::foreign;
-    return false;
-  }
-  stage_ = stage::waiting;
-  t.suspended_on(*this);
-  return true;
-}
-
 bool stream_wait::cancel(const cancel_ref&) noexcept {
   interrupt();
   return true;
@@ -28,34 +16,15 @@ void stream_wait::interrupt() noexcept {
   task_->wake_cancelled();
 }
 
-void stream_wait::release_core() noexcept { core_->release(); }
-
 void stream_wait::refuse() const {
   throw invalid_state("stream: it belongs to another loop than the task that awaits it");
 }
 
 // ---- reading ---------------------------------------------------------------------------
 
-// Entered last: the reading may fail at once, and wakes it then as at any other time.
-bool read_wait::enter(task_state& t) noexcept {
-  if (!begin(t)) [[unlikely]]
-    return false;
-  core().reader_ = this;
-  core().start_reading();
-  return true;
-}
-
-bool read_wait::ready_if(bool enough) const {
-  core().require_no_reader();
-  return enough || core().ended();
-}
-
 // What came into the caller's memory for a task that was then cancelled is not consumed.
-void read_wait::leave() noexcept {
-  if (core().reader_ == this) core().reader_ = nullptr;
-  unlisted();
-  if (came_ != 0 && (!task() || task()->interrupted())) [[unlikely]]
-    core().buffer().prepend({room_.data(), std::exchange(came_, 0)});
+void read_wait::give_back() noexcept {
+  core().buffer().prepend({room_.data(), std::exchange(came_, 0)});
 }
 
 // ---- lists -----------------------------------------------------------------------------
@@ -77,16 +46,8 @@ void line_wait::unlink() noexcept {
   unlisted();
 }
 
-bool drain_wait::await_ready() const noexcept { return core().may_write_on(); }
 bool drain_wait::enter(task_state& t) noexcept {
   return line_wait::enter(t, core().drainers_);
-}
-void drain_wait::await_resume() {
-  require_wake();
-  core().throw_if_unsent();
-}
-drain_wait::operator coro<>() && {
-  return as_stream_coro(stream_ref::share(&core()), std::move(*this));
 }
 
 bool closed_wait::await_ready() const noexcept { return core().is_lost(); }
@@ -96,9 +57,6 @@ bool closed_wait::enter(task_state& t) noexcept {
 void closed_wait::await_resume() {
   require_wake();
   core().throw_error();
-}
-closed_wait::operator coro<>() && {
-  return as_stream_coro(stream_ref::share(&core()), std::move(*this));
 }
 
 }  // namespace sheaf::detail

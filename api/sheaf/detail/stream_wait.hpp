@@ -1,6 +1,5 @@
 #pragma once
 
-#include <sheaf/coro.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
 #include <sheaf/runtime/intrusive_ptr.hpp>
@@ -18,8 +17,8 @@ using stream_ref = runtime::intrusive_ptr<stream_core>;
 
 /// What a task waits for at a stream; stands in the awaiting frame.
 ///
-/// Its way is none, waiting, woken, none. From its first wait on it holds the core, so that a
-/// stream may be moved, closed or destroyed meanwhile.
+/// Its way is none, waiting, woken, none. From when it waits, or is moved, it holds the core,
+/// so that the stream may be moved, closed or destroyed meanwhile.
 class stream_wait : public suspension {
  public:
   using awaits_in_task = void;
@@ -31,10 +30,11 @@ class stream_wait : public suspension {
 
  protected:
   explicit stream_wait(stream_core& c) noexcept : core_(&c) {}
-  /// Before it is awaited it is only a wish, and can be moved.
-  stream_wait(stream_wait&& wish) noexcept : core_(wish.core_) {}
+  /// Before it is awaited it is only a wish, and can be moved: into a task, before whose
+  /// first step the stream may be gone.
+  stream_wait(stream_wait&& wish) noexcept : core_(wish.core_) { hold_core(); }
   ~stream_wait() {
-    if (task_) release_core();
+    if (holds_) release_core();
   }
 
   stream_core& core() const noexcept { return *core_; }
@@ -64,12 +64,14 @@ class stream_wait : public suspension {
 
   /// Takes it from where the core finds it.
   virtual void withdraw() noexcept = 0;
+  void hold_core() noexcept;
   void release_core() noexcept;
   [[noreturn]] void refuse() const;
 
   stream_core* core_;
   task_state* task_ = nullptr;  // null until it has to wait
   stage stage_ = stage::none;
+  bool holds_ = false;  // the core
 };
 
 /// Waits until what has come is enough for it. From then until it has run it is still the
@@ -112,6 +114,7 @@ class read_wait : public stream_wait {
   bool enter(task_state& t) noexcept;
   void withdraw() noexcept final { leave(); }
   void leave() noexcept;
+  void give_back() noexcept;
   /// Whether it need not wait (any longer): the buffer holds enough.
   virtual bool satisfied() noexcept = 0;
 
@@ -145,9 +148,6 @@ class line_wait : public stream_wait {
 class [[nodiscard("what was written may have to wait for the peer")]] drain_wait final
     : public line_wait {
  public:
-  using value_type = void;
-  using coro_type = coro<>;
-
   explicit drain_wait(stream_core& c) noexcept : line_wait(c) {}
   drain_wait(drain_wait&&) noexcept = default;
   ~drain_wait() = default;
@@ -158,7 +158,6 @@ class [[nodiscard("what was written may have to wait for the peer")]] drain_wait
     return enter(*h.promise().task());
   }
   void await_resume();
-  operator coro<>() &&;  // NOLINT: it is one
 
  private:
   bool enter(task_state& t) noexcept;
@@ -167,9 +166,6 @@ class [[nodiscard("what was written may have to wait for the peer")]] drain_wait
 /// Waits until the connection has ended.
 class [[nodiscard("it waits when it is awaited")]] closed_wait final : public line_wait {
  public:
-  using value_type = void;
-  using coro_type = coro<>;
-
   explicit closed_wait(stream_core& c) noexcept : line_wait(c) {}
   closed_wait(closed_wait&&) noexcept = default;
   ~closed_wait() = default;
@@ -180,22 +176,9 @@ class [[nodiscard("it waits when it is awaited")]] closed_wait final : public li
     return enter(*h.promise().task());
   }
   void await_resume();
-  operator coro<>() &&;  // NOLINT: it is one
 
  private:
   bool enter(task_state& t) noexcept;
 };
-
-/// The coro that one of these becomes when it is given to create_task(), gather() and the
-/// like: it holds the core, for the stream may be gone before it begins.
-template <class Wait>
-coro<typename Wait::value_type> as_stream_coro(stream_ref keep, Wait what) {
-  static_cast<void>(keep);
-  if constexpr (std::is_void_v<typename Wait::value_type>) {
-    co_await std::move(what);
-  } else {
-    co_return co_await std::move(what);
-  }
-}
 
 }  // namespace sheaf::detail

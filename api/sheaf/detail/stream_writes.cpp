@@ -10,15 +10,24 @@ namespace sheaf::detail {
 void stream_core::send(std::string_view bytes) {
   if (bytes.empty() || gone()) return;
   if (!sending_) {
-    std::error_code error;
-    bytes.remove_prefix(handle_->try_write(bytes, error));
-    if (bytes.empty()) [[likely]]
+    const long n = handle_->try_send(bytes);
+    if (n == static_cast<long>(bytes.size())) [[likely]]
       return;
-    if (error) return fail_write(error, "write"), throw_error();
+    if (n < 0) return refused(static_cast<int>(n));
+    bytes.remove_prefix(static_cast<std::size_t>(n));
   }
+  put_off(bytes);
+}
+
+void stream_core::put_off(std::string_view bytes) {
   if (unsent_.empty()) return queue(std::string(bytes));
   unsent_.append(bytes);
   note_queued();
+}
+
+void stream_core::refused(int code) {
+  fail_write({code, uv_category()}, "write");
+  throw_error();
 }
 
 void stream_core::write(std::string&& bytes) {

@@ -46,6 +46,10 @@ std::size_t stream::try_write(std::string_view bytes, std::error_code& error) no
   return n > 0 ? static_cast<std::size_t>(n) : 0;
 }
 
+long stream::try_send(std::string_view bytes) noexcept {
+  return block().try_write(bytes);
+}
+
 void stream::shutdown(done_callback on_done) { block().shutdown(std::move(on_done)); }
 
 void stream::listen(int backlog, done_callback on_connection) {

@@ -70,6 +70,8 @@ class stream : public handle {
   /// Throws uv_error for a broken connection, and gives it in `error` if that is there.
   std::size_t try_write(std::string_view bytes);
   std::size_t try_write(std::string_view bytes, std::error_code& error) noexcept;
+  /// The same with libuv's code in place of a number: ECANCELED once the loop is closed.
+  long try_send(std::string_view bytes) noexcept;
 
   /// Ends the sending side after what is queued, so that the other side reads its end. Throws
   /// uv_error (ENOTCONN) before there is a connection, and the second time. A pipe that is no

@@ -12,8 +12,13 @@ namespace sheaf::runtime::detail {
 /// it the program ends.
 inline std::span<char> read_buffer() noexcept {
   constexpr std::size_t size = 65'536;
-  thread_local const std::unique_ptr<char[]> bytes(new char[size]);
-  return {bytes.get(), size};
+  // A plain pointer: the owner is asked for at each use whether it has been made.
+  thread_local constinit char* bytes = nullptr;
+  if (!bytes) [[unlikely]] {
+    thread_local const std::unique_ptr<char[]> owner(new char[size]);
+    bytes = owner.get();
+  }
+  return {bytes, size};
 }
 
 /// The same for sockets that read up to 20 datagrams at once, of 64 KiB each: libuv cuts the

@@ -96,21 +96,30 @@ void stream_block::on_sink_buffer(uv_handle_t* h, std::size_t, uv_buf_t* out) {
   auto& self = of<stream_block>(h);
   const std::span<char> shared = read_buffer();
   const std::span<char> room = self.sink_ ? self.sink_->room(shared) : shared;
-  *out = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+  *out = to_buffer({room.data(), room.size()});
 }
 
-// ENOBUFS is the sink's own answer: libuv ends this round, and the bytes wait for the next.
+// Bytes need no more than this: what they wake is queued. ENOBUFS is the sink's own answer:
+// libuv ends this round, and the bytes wait for the next.
 void stream_block::on_sink_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer) {
   auto& self = of<stream_block>(h);
   read_sink* const sink = self.sink_;
+  if (n > 0 && sink && !self.owner("read callback").observed()) [[likely]]
+    return sink->on_read({buffer->base, static_cast<std::size_t>(n)}, 0);
   if (n == 0 || n == UV_ENOBUFS || !sink) return;
+  on_unusual_read(self, n, buffer);
+}
+
+void stream_block::on_unusual_read(stream_block& self, ssize_t n,
+                                   const uv_buf_t* buffer) {
+  read_sink& sink = *self.sink_;
   scheduler& s = self.owner("read callback");
   const current_scope now_running(s);
   const trace_callback slice(s, "read callback");
-  if (n > 0) return sink->on_read({buffer->base, static_cast<std::size_t>(n)}, 0);
-  uv_read_stop(h);
+  if (n > 0) return sink.on_read({buffer->base, static_cast<std::size_t>(n)}, 0);
+  uv_read_stop(self.uv_stream());
   self.forget_reader();
-  sink->on_read({}, static_cast<int>(n));
+  sink.on_read({}, static_cast<int>(n));
 }
 
 void stream_block::write(std::string bytes, stream::done_callback on_done) {

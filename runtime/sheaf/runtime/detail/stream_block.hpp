@@ -34,6 +34,7 @@ class stream_block : public requesting_block {
   static void on_connection(uv_stream_t* h, int status);
   static void on_sink_buffer(uv_handle_t* h, std::size_t suggested, uv_buf_t* out);
   static void on_sink_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer);
+  static void on_unusual_read(stream_block& self, ssize_t n, const uv_buf_t* buffer);
   void forget_reader() noexcept;
 
   stream::buffer_callback buffer_;
