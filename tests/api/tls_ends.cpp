@@ -81,6 +81,25 @@ TEST_CASE("tls: suppress_ragged_eofs takes that for an end", "[api][tls]") {
   }());
 }
 
+TEST_CASE("tls: what a peer said before it went can be read after a write has failed",
+          "[api][tls]") {
+  run([]() -> coro<> {
+    both_ends p = co_await tls_pair(client_context(), server_context());
+    co_await p.server.write("too much");
+    p.server.close();
+    p.server.abort();
+    while (!p.client.is_closing()) {
+      const outcome<> written = co_await as_outcome(
+          [](stream& s) -> coro<> { co_await s.write("more"); }(p.client));
+      static_cast<void>(written);
+    }
+    std::string got;
+    const thrown t = co_await thrown_by(read_all(p.client, got));
+    CHECK(got == "too much");
+    CHECK(t.code == std::errc::broken_pipe);
+  }());
+}
+
 TEST_CASE("tls: write_eof ends one side, and the other goes on", "[api][tls]") {
   run([]() -> coro<> {
     both_ends p = co_await tls_pair(client_context(), server_context());

@@ -89,6 +89,31 @@ TEST_CASE(
   }());
 }
 
+TEST_CASE("tls: what comes after a reader gave up on much waits with the peer",
+          "[api][tls]") {
+  run([]() -> coro<> {
+    both_ends p = plain_pair(1'000);
+    co_await gather(p.client.start_tls(client_context(), to_localhost()),
+                    p.server.start_tls(server_context()));
+    const std::string all = pattern(8'000'000);
+    auto reading = create_task(
+        [](stream& s) -> coro<> { co_await s.readexactly(1'000'000); }(p.server));
+    co_await p.client.write(std::string_view(all).substr(0, 50'000));
+    while (p.server.core().buffer().size() < 50'000) co_await sleep(0s);
+    reading.cancel("enough");
+    const outcome<> o = co_await as_outcome(reading);
+    CHECK(o.is_cancelled());
+    // Nobody reads, and there is far more than the limit.
+    const std::string rest = all.substr(50'000);
+    auto writing = create_task(send_in_pieces(p.client, rest, 50'000));
+    for (int i = 0; i < 20'000 && !writing.done(); ++i) co_await sleep(0s);
+    REQUIRE_FALSE(writing.done());
+    const std::string got = co_await p.server.read();
+    CHECK((got == all));
+    co_await writing;
+  }());
+}
+
 TEST_CASE("tls: a write waits above the high water mark of encrypted bytes",
           "[api][tls]") {
   run([]() -> coro<> {

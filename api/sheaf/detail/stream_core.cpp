@@ -153,9 +153,7 @@ void stream_core::deliver(std::string_view bytes) noexcept {
   }
   buffer_.append(bytes);
   if (reader_waits() && reader_->satisfied()) reader_->wake();
-  if (wants_more()) return;
-  read_paused_ = true;
-  stop_reading();
+  if (!wants_more()) pause_reading();
 }
 
 void stream_core::wake_reader() noexcept {

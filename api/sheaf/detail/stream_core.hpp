@@ -133,10 +133,17 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   void send(std::string_view bytes);
   /// The connection is lost.
   void fail(std::error_code error, const char* operation) noexcept;
+  /// Nothing can be sent any more; what has come can still be read.
+  void fail_write(std::error_code error, const char* operation) noexcept;
   void start_reading() noexcept;
   /// Reads from the handle, also after close(): for the peer's answer to it.
   void read_on() noexcept;
   void stop_reading() noexcept;
+  /// Until somebody reads, or there is room again.
+  void pause_reading() noexcept {
+    read_paused_ = true;
+    stop_reading();
+  }
   void wake_reader() noexcept;
   /// Whether writers are to wait, after what is queued has changed.
   void note_queued() noexcept;
@@ -166,7 +173,6 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   void queue(std::string&& bytes);
   void flush();
   void on_written(std::error_code error) noexcept;
-  void fail_write(std::error_code error, const char* operation) noexcept;
   void shut_down() noexcept;
   static void wake_all(line_wait*& first) noexcept;
   void finish_close() noexcept;

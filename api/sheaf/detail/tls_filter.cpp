@@ -152,6 +152,8 @@ void tls_filter::work() noexcept {
   if (!core_.gone()) core_.note_queued();
 }
 
+// A reader who leaves may leave more than the limit behind, so that nothing is given out and
+// nothing else would stop what comes.
 void tls_filter::give_out() noexcept {
   while (!peer_ended_ && !failure_ && core_.wants_more()) {
     std::span<char> room = core_.room();
@@ -160,7 +162,8 @@ void tls_filter::give_out() noexcept {
     if (n == 0) break;
     core_.deliver({room.data(), n});
   }
-  if (peer_ended_) give_end();
+  if (peer_ended_) return give_end();
+  if (!failure_ && !core_.wants_more()) core_.pause_reading();
 }
 
 void tls_filter::give_end() noexcept {
@@ -229,13 +232,15 @@ void tls_filter::encrypt(std::string_view plain) {
   }
 }
 
-// A broken connection is the stream's error, which whoever writes or reads next gets.
+// A broken connection is the stream's error, which whoever writes next gets. Readers first
+// get what the peer sent before it went, maybe the alert that says why.
 void tls_filter::flush() noexcept {
   if (!wire_.out().empty() && !core_.gone()) {
     try {
       core_.send(wire_.out());
     } catch (const uv_error& e) {
-      core_.fail(e.code(), "write");
+      core_.fail_write(e.code(), "write");
+      if (phase_ == phase::shaking) core_.fail(e.code(), "write");
     } catch (const invalid_state&) {  // the loop is closed
     }
   }
