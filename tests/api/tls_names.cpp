@@ -120,6 +120,29 @@ TEST_CASE("tls: the context of a name brings its protocols and its versions",
   CHECK(run(seen(client, server)) == "h2 TLSv1.2");
 }
 
+TEST_CASE("tls: the context of a name brings its trust and what it takes for an end",
+          "[api][tls]") {
+  // No root, and trusted all the same, since it is in the file.
+  const certificate known(plan_for("a client", ""), &test::authority());
+  const tls_context one = context_of("one")
+                              .load_verify_locations(known.file())
+                              .client_certificates(client_certificates::required)
+                              .suppress_ragged_eofs();
+  const tls_context server = server_context().for_name("one.test", one);
+  const tls_context client =
+      client_context().load_cert_chain(known.file(), known.key_file());
+  const handshake_ends ends = run(handshake(client, server, to("one.test")));
+  CHECK(ends.server == "ok");
+  const auto cut_off = [](tls_context c, tls_context s) -> coro<> {
+    both_ends p = co_await tls_pair(c, s, to("one.test"));
+    co_await p.client.write("all of it");
+    p.client.abort();
+    const std::string got = co_await p.server.read();
+    CHECK(got == "all of it");
+  };
+  run(cut_off(client, server));
+}
+
 TEST_CASE("tls: a function may choose by name, or refuse", "[api][tls]") {
   std::string asked;
   const tls_context server = server_context().sni_callback(

@@ -199,7 +199,8 @@ void tls_filter::on_end() noexcept {
                 "TLS handshake failed: the peer closed the connection");
   }
   if (gave_end_) return;
-  if (context_.settings().suppresses_ragged_eofs()) return give_end();
+  const tls_context& c = chosen_ ? *chosen_ : context_;
+  if (c.settings().suppresses_ragged_eofs()) return give_end();
   fail(tls_errc::truncated,
        "TLS stream cut off: the connection ended without a close_notify");
 }

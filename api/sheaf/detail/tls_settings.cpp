@@ -195,13 +195,16 @@ int tls_settings::on_client_hello(SSL* ssl, int* alert, void*) noexcept {
   return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-// SSL_set_SSL_CTX takes over the certificates alone, and the session's name if it was the
-// old context's.
+// SSL_set_SSL_CTX takes over the certificates and the authorities alone, and the session's
+// name if it was the old context's.
 void tls_settings::take_over(SSL* ssl) const noexcept {
   SSL_set_SSL_CTX(ssl, context_.get());
   SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context_.get()), nullptr);
   SSL_set_min_proto_version(ssl, SSL_CTX_get_min_proto_version(context_.get()));
   SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(context_.get()));
+  X509_VERIFY_PARAM_set_flags(
+      SSL_get0_param(ssl),
+      X509_VERIFY_PARAM_get_flags(SSL_CTX_get0_param(context_.get())));
 }
 
 // ---- use -------------------------------------------------------------------------------
