@@ -8,6 +8,8 @@ server_connection::server_connection(server_core& s, stream_core& stream,
                                      std::optional<runtime::address> peer)
     : server_(server_ref::share(&s)), stream_(&stream), number_(number), peer_(peer) {}
 
+server_connection::~server_connection() = default;
+
 void server_connection::watch(task_ref handler) noexcept {
   handler_ = std::move(handler);
   handler_->done() ? settled(registration_) : handler_->watch(registration_, *this);

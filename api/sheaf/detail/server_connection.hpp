@@ -83,7 +83,7 @@ class server_connection final : public observer, public runtime::pooled {
 
  private:
   friend class server_core;
-  ~server_connection() = default;
+  ~server_connection() override;
   void stream_ended() noexcept;
   void handler_ended() noexcept;
   void report(exception_context what) const noexcept;
