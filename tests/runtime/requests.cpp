@@ -143,6 +143,37 @@ std::error_code done(loop& l, unique_function<request(fs::done_callback)> ask) {
   return *got;
 }
 
+/// All threads of libuv's pool at work, so that what comes after waits in its queue.
+class busy_pool {
+ public:
+  explicit busy_pool(loop& l) {
+    const char* const size = std::getenv("UV_THREADPOOL_SIZE");
+    const int threads = size ? std::atoi(size) : 4;
+    for (int i = 0; i < threads; ++i) {
+      work(
+          l,
+          [s = state_] {
+            ++s->begun;
+            while (!s->go) ::usleep(100);
+          },
+          [](std::error_code) {})
+          .detach();
+    }
+    while (state_->begun < threads) ::usleep(100);
+  }
+  busy_pool(const busy_pool&) = delete;
+  busy_pool& operator=(const busy_pool&) = delete;
+  ~busy_pool() { release(); }
+  void release() noexcept { state_->go = true; }
+
+ private:
+  struct state {
+    std::atomic<int> begun = 0;
+    std::atomic<bool> go = false;
+  };
+  std::shared_ptr<state> state_ = std::make_shared<state>();
+};
+
 }  // namespace
 
 TEST_CASE("requests: each calls back once", "[runtime][requests]") {
@@ -216,6 +247,39 @@ TEST_CASE("requests: destroyed while the loop stands still [R7]",
     CHECK(counted::alive == 0);
     s.l.run_forever();
     CHECK(s.fired == before);
+  });
+}
+
+TEST_CASE("requests: owned by their own callback, they die with it [R7]",
+          "[runtime][requests][R7]") {
+  const auto make = [](scene& s) {
+    const auto own = std::make_shared<std::optional<request>>();
+    own->emplace(s.make([own] {}));
+  };
+  each([&](scene& s) {
+    make(s);
+    s.l.run_forever();
+    CHECK(s.fired == 1);
+    CHECK(counted::alive == 0);
+  });
+  each([&](scene& s) {
+    make(s);
+    s.l.close();
+    CHECK(s.fired == 0);
+    CHECK(counted::alive == 0);
+  });
+}
+
+TEST_CASE("requests: owned by what they keep, they die with it [R7]",
+          "[runtime][requests][R7]") {
+  each([](scene& s) {
+    {
+      const auto own = std::make_shared<std::optional<request>>();
+      own->emplace(s.make());
+      own->value().keep(own);
+    }
+    s.l.run_forever();
+    CHECK(s.fired == 1);
   });
 }
 
@@ -367,22 +431,7 @@ TEST_CASE("work: what it holds dies on the loop's thread, before it is done",
 TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they say so",
           "[runtime][requests]") {
   loop l;
-  std::atomic<bool> go = false;
-  std::atomic<int> begun = 0;
-  // As many as the pool has threads, so that what comes after waits in its queue.
-  const char* const size = std::getenv("UV_THREADPOOL_SIZE");
-  const int threads = size ? std::atoi(size) : 4;
-  for (int i = 0; i < threads; ++i) {
-    work(
-        l,
-        [&] {
-          ++begun;
-          while (!go) ::usleep(100);
-        },
-        [](std::error_code) {})
-        .detach();
-  }
-  while (begun < threads) ::usleep(100);
+  busy_pool pool(l);
   event_log log;
   const auto note = [&](const char* what) {
     return [&log, what](auto&&, std::error_code e) {
@@ -407,11 +456,29 @@ TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they sa
   all.push_back(fs::opendir(l, "/", note("opendir")));
   for (request& r : all) CHECK(r.cancel());
   CHECK(log.empty());  // never from inside the call
-  go = true;
+  pool.release();
   l.run_forever();
   CHECK(log.size() == all.size());
   CHECK(std::count_if(log.begin(), log.end(),
                       [](const auto& e) { return e.back() == '?'; }) == 0);
+}
+
+TEST_CASE("work: cancelled, and owned by the function that it does not call",
+          "[runtime][requests][R7]") {
+  loop l;
+  busy_pool pool(l);
+  int called = 0;
+  {
+    const auto own = std::make_shared<std::optional<request>>();
+    own->emplace(work(l, [own] {}, [&](std::error_code) { ++called; }));
+    CHECK(own->value().cancel());
+    CHECK(own->value().cancel());  // it still will
+  }
+  // Behind it, so that libuv has more to give back.
+  const request next = work(l, [] {}, [&](std::error_code) { called += 10; });
+  pool.release();
+  l.run_forever();
+  CHECK(called == 10);  // the function dies first, and with it who asked
 }
 
 TEST_CASE("work: what it throws is reported, and it is done", "[runtime][requests]") {

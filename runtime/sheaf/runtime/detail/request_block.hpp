@@ -42,8 +42,13 @@ class request_block : public handle_link {
   bool pending() const noexcept { return owner_ != nullptr; }
   virtual uv_req_t* raw() noexcept = 0;
 
-  /// Asks libuv to drop it: works only until a thread has begun with it.
-  bool cancel() noexcept { return pending() && uv_cancel(raw()) == 0; }
+  /// Asks libuv to drop it: works only until a thread has begun with it. Once: asked again
+  /// while it gives the request back, libuv would do so a second time (threadpool.c).
+  bool cancel() noexcept {
+    if (!pending()) return false;
+    if (!cancelled_) cancelled_ = uv_cancel(raw()) == 0;
+    return cancelled_;
+  }
 
   /// Whether the callback is no longer to be called, so that nobody takes the answer.
   bool silenced() const noexcept { return silenced_; }
@@ -89,13 +94,12 @@ class request_block : public handle_link {
   void finish(const char* what, F&& f) noexcept {
     scheduler& s = *std::exchange(owner_, nullptr);
     closing_ ? s.closing_handle(-1) : unlink();
-    if (!silenced_) {
-      running_ = true;
-      call_on(s, what, std::forward<F>(f));
-      running_ = false;
-    }
+    running_ = true;
+    if (!silenced_) call_on(s, what, std::forward<F>(f));
+    // What dies here may own the wrapper, and let go of this.
     silence();
     kept_.reset();
+    running_ = false;
     if (!held_) delete this;
     s.release();
   }
@@ -110,11 +114,12 @@ class request_block : public handle_link {
 
  private:
   std::shared_ptr<const void> kept_;
-  scheduler* owner_;       // null once libuv has given it back
-  bool held_ = true;       // by its wrapper
-  bool closing_ = false;   // its loop is
-  bool silenced_ = false;  // the callback is not to be called
-  bool running_ = false;
+  scheduler* owner_;        // null once libuv has given it back
+  bool held_ = true;        // by its wrapper
+  bool closing_ = false;    // its loop is
+  bool silenced_ = false;   // the callback is not to be called
+  bool cancelled_ = false;  // libuv will drop it
+  bool running_ = false;    // finish() is
 };
 
 }  // namespace sheaf::runtime::detail
