@@ -25,9 +25,12 @@ runtime::tty& terminal(const stream& s, const char* what) {
   throw invalid_state(std::string(what) + ": the terminal is closed");
 }
 
+void require_room(std::size_t limit) {
+  if (limit == 0) throw std::invalid_argument("limit: at least one byte");
+}
+
 template <class Stream>
 Stream as_stream(loop_core& l, stream_core::raw_stream raw, std::size_t limit) {
-  if (limit == 0) throw std::invalid_argument("limit: at least one byte");
   return Stream(stream_ref::adopt(new stream_core(l, std::move(raw), limit)));
 }
 
@@ -94,11 +97,13 @@ tty_size tty::size() const {
 bool is_tty(int descriptor) noexcept { return runtime::tty::is_terminal(descriptor); }
 
 tty open_tty(int descriptor, std::size_t limit) {
+  require_room(limit);
   loop_core& l = loop_core::current("open_tty");
   return as_stream<tty>(l, runtime::tty(*l.facade(), descriptor), limit);
 }
 
 stream open_pipe(int descriptor, std::size_t limit) {
+  require_room(limit);
   loop_core& l = loop_core::current("open_pipe");
   require_pollable(descriptor, "open_pipe");
   runtime::pipe p(*l.facade());

@@ -47,7 +47,7 @@ tty open_tty(int descriptor, std::size_t limit = detail::stream_core::default_li
 
 /// Takes over the descriptor of a pipe or of a socket of the local kind, and closes it:
 /// asyncio's connect_read_pipe and connect_write_pipe. Throws std::invalid_argument for a
-/// file, which never makes a loop wait: read it with to_thread().
+/// file, which never makes a loop wait: read it with to_thread(). What it refuses stays yours.
 stream open_pipe(int descriptor, std::size_t limit = detail::stream_core::default_limit);
 
 /// What is at descriptor 0, 1 or 2: a terminal, a pipe or a socket. They stay open when the

@@ -192,6 +192,16 @@ TEST_CASE("open_pipe: files and devices are refused, before libuv meets them",
   }());
 }
 
+TEST_CASE("open_pipe: what it refuses stays the caller's", "[api][tty]") {
+  const auto [reading, writing] = runtime::make_pipe();
+  const descriptor r(reading), w(writing);
+  run([](int fd) -> coro<> {
+    CHECK_THROWS_AS(open_pipe(fd, 0), std::invalid_argument);
+    co_await sleep(0ms);
+  }(reading));
+  CHECK(::fcntl(reading, F_GETFD) != -1);
+}
+
 namespace {
 
 /// Puts another descriptor in the place of `n` for its time.
