@@ -232,6 +232,37 @@ TEST_CASE("file: what has no places is read and written as it comes", "[api][fil
   }());
 }
 
+TEST_CASE("file: what a cancelled read took of a pipe is given to the next: total",
+          "[api][file]") {
+  const test::pipe p;
+  run([](const test::pipe& from) -> coro<> {
+    const fs::file f = fs::file::adopt(::dup(from.reading()));
+    const auto put = [&from](std::string_view text) {
+      REQUIRE(::write(from.writing(), text.data(), text.size()) ==
+              static_cast<ssize_t>(text.size()));
+    };
+    const auto all = create_task(f.read());
+    put("one ");
+    while (f.position() < 4) co_await sleep(1ms);
+    co_await sleep(1ms);
+    CHECK(all.cancel("enough"));
+    put("two ");  // a thread may be at it
+    const auto how = co_await as_outcome(all);
+    CHECK(how.is_cancelled());
+    CHECK(f.position() == 0);
+    put("end");
+    const std::string head = co_await f.read(2);
+    CHECK(head == "on");
+    std::array<char, 1> room{};
+    const std::size_t n = co_await f.read_some(room);
+    CHECK(std::string_view(room.data(), n) == "e");
+    CHECK(f.position() == 3);
+    std::string rest;
+    while (rest.find("end") == std::string::npos) rest += co_await f.read(10);
+    CHECK(rest == " two end");
+  }(p));
+}
+
 TEST_CASE("file: close() tells the error, and is the end", "[api][file]") {
   const scratch_dir dir;
   dir.put("a", "x");

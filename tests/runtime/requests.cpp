@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/busy_pool.hpp"
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/descriptors.hpp"
@@ -142,37 +142,6 @@ std::error_code done(loop& l, unique_function<request(fs::done_callback)> ask) {
   REQUIRE(got.has_value());
   return *got;
 }
-
-/// All threads of libuv's pool at work, so that what comes after waits in its queue.
-class busy_pool {
- public:
-  explicit busy_pool(loop& l) {
-    const char* const size = std::getenv("UV_THREADPOOL_SIZE");
-    const int threads = size ? std::atoi(size) : 4;
-    for (int i = 0; i < threads; ++i) {
-      work(
-          l,
-          [s = state_] {
-            ++s->begun;
-            while (!s->go) ::usleep(100);
-          },
-          [](std::error_code) {})
-          .detach();
-    }
-    while (state_->begun < threads) ::usleep(100);
-  }
-  busy_pool(const busy_pool&) = delete;
-  busy_pool& operator=(const busy_pool&) = delete;
-  ~busy_pool() { release(); }
-  void release() noexcept { state_->go = true; }
-
- private:
-  struct state {
-    std::atomic<int> begun = 0;
-    std::atomic<bool> go = false;
-  };
-  std::shared_ptr<state> state_ = std::make_shared<state>();
-};
 
 }  // namespace
 
@@ -431,7 +400,7 @@ TEST_CASE("work: what it holds dies on the loop's thread, before it is done",
 TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they say so",
           "[runtime][requests]") {
   loop l;
-  busy_pool pool(l);
+  test::busy_pool pool(l);
   event_log log;
   const auto note = [&](const char* what) {
     return [&log, what](auto&&, std::error_code e) {
@@ -456,7 +425,7 @@ TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they sa
   all.push_back(fs::opendir(l, "/", note("opendir")));
   for (request& r : all) CHECK(r.cancel());
   CHECK(log.empty());  // never from inside the call
-  pool.release();
+  pool.free();
   l.run_forever();
   CHECK(log.size() == all.size());
   CHECK(std::count_if(log.begin(), log.end(),
@@ -466,7 +435,7 @@ TEST_CASE("getaddrinfo, random, fs: cancelled before a thread took them, they sa
 TEST_CASE("work: cancelled, and owned by the function that it does not call",
           "[runtime][requests][R7]") {
   loop l;
-  busy_pool pool(l);
+  test::busy_pool pool(l);
   int called = 0;
   {
     const auto own = std::make_shared<std::optional<request>>();
@@ -476,7 +445,7 @@ TEST_CASE("work: cancelled, and owned by the function that it does not call",
   }
   // Behind it, so that libuv has more to give back.
   const request next = work(l, [] {}, [&](std::error_code) { called += 10; });
-  pool.release();
+  pool.free();
   l.run_forever();
   CHECK(called == 10);  // the function dies first, and with it who asked
 }

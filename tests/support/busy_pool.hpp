@@ -1,9 +1,10 @@
 #pragma once
 
-#include <sheaf/loop.hpp>
+#include <sheaf/runtime/loop.hpp>
 #include <sheaf/runtime/work.hpp>
 
 #include <atomic>
+#include <cstdlib>
 #include <system_error>
 #include <thread>
 
@@ -12,8 +13,8 @@ namespace test {
 /// Holds all threads of libuv's pool, so that what is asked for meanwhile stays queued.
 class busy_pool {
  public:
-  explicit busy_pool(sheaf::loop& l) {
-    for (int i = 0; i < threads; ++i) {
+  explicit busy_pool(sheaf::runtime::loop& l) {
+    for (int i = 0; i < threads_; ++i) {
       sheaf::runtime::work(
           l,
           [this] {
@@ -24,7 +25,7 @@ class busy_pool {
           [](std::error_code) {})
           .detach();
     }
-    while (held_ < threads) std::this_thread::yield();
+    while (held_ < threads_) std::this_thread::yield();
   }
   busy_pool(const busy_pool&) = delete;
   busy_pool& operator=(const busy_pool&) = delete;
@@ -36,7 +37,11 @@ class busy_pool {
   }
 
  private:
-  static constexpr int threads = 4;
+  static int pool_size() {
+    const char* const wish = std::getenv("UV_THREADPOOL_SIZE");
+    return wish ? std::atoi(wish) : 4;
+  }
+  const int threads_ = pool_size();
   std::atomic<int> held_ = 0;
   std::atomic<bool> free_ = false;
 };

@@ -61,6 +61,13 @@ class place {
   once_begun when_reading() const noexcept {
     return file_.seekable() ? once_begun::dropped : once_begun::awaited;
   }
+  /// Of what was given back to it; nothing if nothing was.
+  std::string take_again(std::size_t n) {
+    if (!moves_ || file_.given_back.empty()) return {};
+    std::string first = file_.given_back.substr(0, n);
+    file_.given_back.erase(0, n);
+    return first;
+  }
   /// After an error: whether to try again, as what has no places.
   bool try_without_places(const uv_error& e) const noexcept {
     if (!moves_ || !file_.seekable() || e.code() != std::errc::invalid_seek) return false;
@@ -108,7 +115,8 @@ coro<std::string> read_once(const place& at, std::size_t n) {
 coro<std::string> read_piece(place& at, std::size_t n) {
   for (;;) {
     try {
-      std::string bytes = co_await read_once(at, n);
+      std::string bytes = at.take_again(n);
+      if (bytes.empty()) bytes = co_await read_once(at, n);
       at.passed(bytes.size());
       co_return bytes;
     } catch (const uv_error& e) {
@@ -168,6 +176,7 @@ coro<std::string> read_file_rest(file_ref f) {
     }
   } catch (...) {
     f->position = from;
+    if (!f->seekable()) f->given_back.insert(0, all);
     throw;
   }
 }
@@ -175,6 +184,11 @@ coro<std::string> read_file_rest(file_ref f) {
 coro<std::size_t> read_file_into(file_ref f, std::span<char> room, at_offset offset) {
   place at(*f, "fs::read_some", offset);
   const std::size_t size = std::min(room.size(), largest_piece);
+  if (const std::string again = at.take_again(size); !again.empty()) {
+    again.copy(room.data(), again.size());
+    at.passed(again.size());
+    co_return again.size();
+  }
   const auto to = std::make_shared<block>(at.open(), size);
   for (;;) {
     try {

@@ -35,6 +35,8 @@ class file_core {
 
   std::int64_t position = 0;
   bool position_in_use = false;
+  /// What a read took of a pipe and could not give, for the next one.
+  std::string given_back{};
 
  private:
   descriptor_ref descriptor_;
