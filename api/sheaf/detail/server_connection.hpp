@@ -83,7 +83,7 @@ class server_connection final : public observer, public runtime::pooled {
 
  private:
   friend class server_core;
-  ~server_connection() override;
+  ~server_connection();
   void stream_ended() noexcept;
   void handler_ended() noexcept;
   void report(exception_context what) const noexcept;
