@@ -15,13 +15,12 @@ using namespace std::chrono_literals;
 sheaf::coro<> echo(sheaf::stream peer) {
   try {
     while (const auto line = co_await peer.next_line()) {
-      if (peer.is_closing()) co_return;  // this server ends
-      co_await peer.write(*line);        // waits while the peer takes too little
+      co_await peer.write(*line);  // waits while the peer takes too little
     }
   } catch (const sheaf::limit_overrun&) {
     peer.write_nowait("a line has up to 65536 bytes\n");
   } catch (const sheaf::uv_error&) {
-    // The peer is gone.
+    // The peer is gone, or this server ends.
   }
 }  // peer closes, when what was written has gone
 

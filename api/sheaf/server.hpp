@@ -54,7 +54,8 @@ class [[nodiscard("the server closes when this is destroyed")]] server {
   /// Cancellation: total, and of this call's future alone.
   future<> wait_closed() { return core_->closed(); }
   /// Closes each connection, after what was written has gone; or at once. Their handlers
-  /// find an end of the stream.
+  /// find an end of the stream, and what they write from then on is a uv_error
+  /// (ECONNABORTED).
   void close_clients() noexcept;
   void abort_clients() noexcept;
 

@@ -95,7 +95,8 @@ class [[nodiscard]] stream {
   /// Sends `bytes`, which may go when the call returns: what the system does not take at once
   /// is copied. The co_await waits while the peer takes too little: above the high water
   /// mark, until the low one; cancelling it ends only this wait. Throws uv_error for a lost
-  /// connection, invalid_state after close() or write_eof().
+  /// connection, ECONNABORTED for one that its server closed (close_clients(), shutdown());
+  /// invalid_state after close() or write_eof() of one's own.
   [[nodiscard]] detail::drain_wait write(std::string_view bytes) {
     core().write(bytes);
     return drain();
@@ -148,12 +149,16 @@ class [[nodiscard]] stream {
   void write_eof() { core().write_eof(); }
   /// Closes, after what was written has gone; a reader finds the end. Idempotent.
   void close() noexcept {
-    if (core_) core_->close();
+    if (!core_) return;
+    core_->note_owner_closes();
+    core_->close();
   }
   /// Closes at once, and drops what has not been sent: who waits in write() for that gets
   /// uv_error (ECONNABORTED).
   void abort() noexcept {
-    if (core_) core_->abort();
+    if (!core_) return;
+    core_->note_owner_closes();
+    core_->abort();
   }
   /// close() or abort() was called, or the connection is lost.
   bool is_closing() const noexcept { return !core_ || core_->is_closing(); }

@@ -430,6 +430,58 @@ TEST_CASE("server: abort_clients ends each connection at once (STREAM-31)",
   CHECK(woke);
 }
 
+TEST_CASE(
+    "server: a write to a stream that the server closed is an error of the connection "
+    "(STREAM-20)",
+    "[api][server][STREAM-20]") {
+  io_loop io;
+  const auto how = GENERATE(&server::close_clients, &server::abort_clients);
+  event begun;
+  event closed;
+  const auto handler = [&](stream s) -> coro<> {
+    const std::string one = co_await s.read(1);
+    begun.set();
+    co_await closed.wait();
+    const std::string rest = co_await s.read();  // what had come before
+    CHECK(one + rest == "abc");
+    CHECK(test::thrown_by([&] { s.write_nowait("x"); }) ==
+          "write to a stream that its server closed: ECONNABORTED: software caused "
+          "connection abort");
+    CHECK_THROWS_AS(s.write_nowait(rest), uv_error);
+    s.close();  // from here on the mistake is its own
+    CHECK(test::thrown_by([&] { s.write_nowait("x"); }) == "stream: write after close()");
+  };
+  const auto closes_first = [&](stream s) -> coro<> {
+    s.close();
+    begun.set();
+    co_await closed.wait();
+    CHECK(test::thrown_by([&] { s.write_nowait("x"); }) == "stream: write after close()");
+  };
+  const auto ends_first = [&](stream s) -> coro<> {
+    s.write_eof();
+    begun.set();
+    co_await closed.wait();
+    CHECK(test::thrown_by([&] { s.write_nowait("x"); }) ==
+          "stream: write after write_eof()");
+  };
+  const auto serve_one = [&](auto& h) -> coro<> {
+    begun.clear();
+    closed.clear();
+    server s = co_await serve(std::ref(h));
+    stream c = co_await open_connection("127.0.0.1", s.port());
+    co_await c.write("abc");
+    co_await begun.wait();
+    (s.*how)();
+    closed.set();
+    s.close();
+    co_await s.wait_closed();
+  };
+  io.run(serve_one, handler);
+  io.run(serve_one, closes_first);
+  io.run(serve_one, ends_first);
+  CHECK(io.reports.messages().empty());
+}
+
 TEST_CASE("server: destroying it asks its handlers to stop", "[api][server]") {
   io_loop io;
   std::string told;

@@ -220,12 +220,14 @@ TEST_CASE("shutdown: one that swallows its cancellation loses its connection",
   reports.listen(l);
   event begun;
   std::string read = "nothing";
+  std::string wrote;
   const auto handler = [&](stream s) -> coro<> {
     begun.set();
     const auto how = co_await as_outcome(test::nothing(3'600'000ms));
     CHECK(how.is_cancelled());
     const auto got = co_await as_outcome(rest_of(s));
     read = got.has_value() ? "end:" + got.value() : test::said(got.error());
+    wrote = test::thrown_by([&] { s.write_nowait("x"); });
   };
   l.run_until_complete([&]() -> coro<> {
     server s = co_await serve(handler);
@@ -239,6 +241,7 @@ TEST_CASE("shutdown: one that swallows its cancellation loses its connection",
     CHECK((!rest.has_value() || rest.value().empty()));
   }());
   CHECK((read == "end:" || read.rfind("cancelled", 0) == 0));
+  CHECK(wrote.find("its server closed: ECONNABORTED") != std::string::npos);
   CHECK(reports.messages().empty());
 }
 

@@ -70,10 +70,14 @@ class server_connection final : public observer, public runtime::pooled {
     if (handler_) handler_->cancel(cause);
   }
   void close() noexcept {
-    if (stream_) stream_->close();
+    if (!stream_) return;
+    stream_->note_taken_away();
+    stream_->close();
   }
   void abort() noexcept {
-    if (stream_) stream_->abort();
+    if (!stream_) return;
+    stream_->note_taken_away();
+    stream_->abort();
   }
 
   void settled(watcher&) noexcept override;

@@ -56,8 +56,9 @@ void stream_core::refuse_reader() const {
 
 void stream_core::refuse_write() const {
   throw_error();
-  if (closing_) throw invalid_state("stream: write after close()");
-  throw invalid_state("stream: write after write_eof()");
+  if (closing_ && !taken_away_) throw invalid_state("stream: write after close()");
+  if (eof_written_) throw invalid_state("stream: write after write_eof()");
+  throw uv_error(-ECONNABORTED, "write to a stream that its server closed");
 }
 
 void stream_core::throw_unsent() const {

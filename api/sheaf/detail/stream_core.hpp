@@ -107,6 +107,10 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   void close() noexcept;
   /// Closes at once.
   void abort() noexcept;
+  /// Before either: who closes. A write after its owner's close is misuse, after anybody
+  /// else's an error of the connection, of which the owner could not know.
+  void note_owner_closes() noexcept { taken_away_ = false; }
+  void note_taken_away() noexcept { taken_away_ = taken_away_ || !closing_; }
   bool is_closing() const noexcept { return closing_ || error_; }
   /// Closed, or lost.
   bool is_lost() const noexcept { return gone() || error_; }
@@ -185,6 +189,7 @@ class stream_core final : public runtime::read_sink, public runtime::pooled {
   bool write_paused_ = false;
   bool eof_written_ = false;
   bool closing_ = false;
+  bool taken_away_ = false;  // closed by somebody else than its owner
   bool closes_handle_ =
       false;              // when all has gone: a filter may have to say something first
   bool dropped_ = false;  // by abort(): bytes that were written
