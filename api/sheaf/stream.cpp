@@ -35,9 +35,12 @@ std::optional<std::string> stream::get_extra_info(std::string_view what) const {
   if (c.filter()) {
     if (name answer = c.filter()->info(what)) return answer;
   }
-  if (what == "peername") return std::visit(peer_name(), c.raw());
-  if (what == "sockname") return std::visit(own_name(), c.raw());
-  if (what == "socket") return std::to_string(c.handle().fileno());
+  try {
+    if (what == "peername") return std::visit(peer_name(), c.raw());
+    if (what == "sockname") return std::visit(own_name(), c.raw());
+    if (what == "socket") return std::to_string(c.handle().fileno());
+  } catch (const uv_error&) {  // no socket, or its peer has gone and the system forgot it
+  }
   return {};
 }
 

@@ -301,6 +301,26 @@ TEST_CASE("stream: what it tells of itself", "[api][stream]") {
   });
 }
 
+TEST_CASE("stream: what it cannot tell of itself any more is nothing, and no error",
+          "[api][stream]") {
+  on_polling_loop([]() -> coro<> {
+    const auto [near, far] = test::connected_tcp();
+    stream s = test::tcp_stream_over(near);
+    test::reset(far);
+    const auto end = co_await as_outcome(s.read(1));
+    CHECK(code(end) == -ECONNRESET);
+    CHECK_FALSE(s.get_extra_info("peername").has_value());  // the system has forgotten it
+    CHECK(s.get_extra_info("sockname").has_value());
+    s.close();
+    CHECK_FALSE(s.get_extra_info("sockname").has_value());
+    const auto ends = runtime::make_pipe();
+    const stream plain = test::stream_over(ends.reading);
+    CHECK_FALSE(plain.get_extra_info("peername").has_value());
+    CHECK(plain.get_extra_info("socket") == std::to_string(ends.reading));
+    ::close(ends.writing);
+  });
+}
+
 TEST_CASE("stream: refused in a task of another loop", "[api][stream]") {
   loop one;
   std::optional<stream> s;
