@@ -7,6 +7,7 @@
 #include <sheaf/event.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/open_connection.hpp>
+#include <sheaf/runtime/prepare.hpp>
 #include <sheaf/runtime/sigpipe_guard.hpp>
 #include <sheaf/server.hpp>
 
@@ -95,7 +96,7 @@ TEST_CASE("server: out of descriptors it says so, drops nobody, and goes on (STR
 #endif
   const runtime::sigpipe_guard quiet;
   test::report_log reports;
-  loop l;
+  test::virtual_loop l;  // on the clock of the wall it would say so each second
   reports.listen(l);
   l.run_until_complete([&]() -> coro<> {
     server s = co_await start_server(greet, "127.0.0.1", 0);
@@ -166,7 +167,7 @@ TEST_CASE(
     "[api][server][STREAM-34]") {
   const runtime::sigpipe_guard quiet;
   test::report_log reports;
-  loop l;
+  test::virtual_loop l;  // on the clock of the wall it would say so each second
   reports.listen(l);
   l.run_until_complete([&]() -> coro<> {
     server s = co_await start_server(greet, "127.0.0.1", 0);
@@ -186,6 +187,34 @@ TEST_CASE(
     while (!greeted(clients[2])) co_await sleep(0s);
   }());
   CHECK(reports.size() == 1);
+}
+
+TEST_CASE("server: a start that fails on one address takes nobody on the others",
+          "[api][server]") {
+  const runtime::sigpipe_guard quiet;
+  loop l;
+  l.run_until_complete([&]() -> coro<> {
+    const auto later = server_options().start_serving(false);
+    const std::vector<std::string> both{"127.0.0.1", "127.0.0.2"};
+    server s = co_await start_server(greet, both, 0, later);
+    server other = co_await start_server(greet, "127.0.0.2", s.port(), later);
+    other.start_serving();
+    CHECK(test::thrown_by([&] { s.start_serving(); }).find("EADDRINUSE") !=
+          std::string::npos);
+    CHECK_FALSE(s.is_serving());
+    const test::raw_socket client;
+    REQUIRE(client.connect(s.port()));  // it waits in the system's queue
+    int turns = 0;
+    runtime::prepare each_turn(l, [&turns] { ++turns; });
+    each_turn.start();
+    co_await sleep(50ms);
+    CHECK(turns <
+          100);  // the loop slept: nobody asked it again and again about the client
+    each_turn.stop();
+    other.close();
+    s.start_serving();
+    while (!greeted(client)) co_await sleep(0s);
+  }());
 }
 
 TEST_CASE("server: may be closed while it cannot accept", "[api][server]") {

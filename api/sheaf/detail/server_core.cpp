@@ -36,9 +36,14 @@ void server_core::add(runtime::listener l) {
 void server_core::listen() {
   if (is_closed_) throw invalid_state("server: it is closed");
   if (serving_) return;
-  for (runtime::listener& each : listeners_) {
-    each.listen(*loop_->facade(), backlog_,
-                [this, &each] { accept_from(each, accepts_at_once); });
+  try {
+    for (runtime::listener& each : listeners_) {
+      each.listen(*loop_->facade(), backlog_,
+                  [this, &each] { accept_from(each, accepts_at_once); });
+    }
+  } catch (...) {  // of those that listen already nobody would take who comes
+    for (runtime::listener& each : listeners_) each.pause();
+    throw;
   }
   serving_ = true;
 }
