@@ -104,6 +104,11 @@ class Server:
     def sockets(self):
         return sum(what.startswith("socket:") for what in self.descriptors().values())
 
+    def sleeps(self):
+        """Whether it waits for something to happen, rather than for the processor."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "S"
+
     def stop(self, signum=signal.SIGTERM, errors=""):
         """Ends it by a signal. It must end well, and have reported what `errors`, a regular
         expression, matches, and no more."""
