@@ -97,7 +97,7 @@ TEST_CASE("reverse_resolve: the name of an address, and of its port", "[api][res
 TEST_CASE("resolve: cancelled it ends at once, begun or not: total", "[api][resolve]") {
   loop l;
   test::busy_pool busy(l);
-  const auto queued = l.create_task(resolve("127.0.0.1", 80));
+  const auto queued = l.create_task(resolve("localhost", 80));
   const auto back = l.create_task(reverse_resolve(address::ip("127.0.0.1", 80)));
   l.turn();
   CHECK(queued.cancel());
@@ -110,7 +110,7 @@ TEST_CASE("resolve: cancelled it ends at once, begun or not: total", "[api][reso
 TEST_CASE("resolve: cut anywhere", "[api][resolve]") {
   test::cut::io_everywhere([](test::cut::lives& l) -> coro<> {
     const test::cut::witness w(l);
-    const std::vector<address> all = co_await resolve("127.0.0.1", 80);
+    const std::vector<address> all = co_await resolve("localhost", 80);
     const host_name name = co_await reverse_resolve(all.at(0));
     CHECK_FALSE(name.host.empty());
   });
