@@ -42,14 +42,13 @@ signal_stream::~signal_stream() { loop_->interrupt_streams -= interrupts_; }
 void signal_stream::arrived(int signum) {
   if (std::ranges::find(pending_, signum) != pending_.end()) return;
   pending_.push_back(signum);
-  some_.set();
+  some_.release();
 }
 
 coro<int> signal_stream::next() {
-  while (pending_.empty()) co_await some_.wait();
+  co_await some_.acquire();
   const int first = pending_.front();
   pending_.erase(pending_.begin());
-  if (pending_.empty()) some_.clear();
   co_return first;
 }
 

@@ -2,9 +2,9 @@
 
 #include <sheaf/coro.hpp>
 #include <sheaf/detail/loop_core.hpp>
-#include <sheaf/event.hpp>
 #include <sheaf/runtime/intrusive_ptr.hpp>
 #include <sheaf/runtime/signal.hpp>
+#include <sheaf/semaphore.hpp>
 
 #include <initializer_list>
 #include <vector>
@@ -44,7 +44,7 @@ class signal_stream {
 
   runtime::intrusive_ptr<detail::loop_core> loop_;
   std::vector<int> pending_;  // each at most once
-  event some_;                // set while there is one
+  semaphore some_{0};         // a permit for each; in line it goes from hand to hand
   int interrupts_ = 0;        // how many of the handles are for SIGINT
   std::vector<runtime::signal> handles_;
 };

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 using namespace sheaf;
@@ -110,6 +111,51 @@ TEST_CASE("signal_stream: of several that wait, the first one gets it",
     ::raise(SIGUSR1);
     co_await b;
     CHECK(co_await a == SIGUSR1);
+  }());
+}
+
+TEST_CASE("signal_stream: who asks again stands behind those who wait",
+          "[api][signal_stream]") {
+  run([]() -> coro<> {
+    signal_stream s({SIGUSR1});
+    std::string who;
+    const auto takes = [](signal_stream& from, std::string& log, char name) -> coro<> {
+      for (;;) {
+        co_await from.next();
+        log += name;
+      }
+    };
+    const auto a = create_task(takes(s, who, 'a'));
+    const auto b = create_task(takes(s, who, 'b'));
+    co_await sleep(0ms);
+    for (std::size_t n = 1; n <= 4; ++n) {
+      ::raise(SIGUSR1);
+      while (who.size() < n) co_await sleep(0ms);
+    }
+    CHECK(who == "abab");
+    a.cancel();
+    b.cancel();
+    static_cast<void>(co_await as_outcome(a));
+    static_cast<void>(co_await as_outcome(b));
+  }());
+}
+
+TEST_CASE("signal_stream: destroyed by the one who got the signal, the next is told",
+          "[api][signal_stream]") {
+  run([]() -> coro<> {
+    auto s = std::make_unique<signal_stream>(std::initializer_list<int>{SIGUSR1});
+    const auto takes = [](std::unique_ptr<signal_stream>& from) -> coro<> {
+      co_await from->next();
+      from.reset();
+    };
+    const auto first = create_task(takes(s));
+    const auto second = create_task(s->next());
+    co_await sleep(0ms);
+    ::raise(SIGUSR1);
+    co_await first;
+    const auto end = co_await as_outcome(second);
+    REQUIRE_FALSE(end.has_value());
+    CHECK_THROWS_AS(second.result(), invalid_state);
   }());
 }
 
