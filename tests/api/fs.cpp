@@ -388,3 +388,27 @@ TEST_CASE("fs: cut anywhere, nothing leaks", "[api][fs]") {
     co_await fs::unlink(t.path);
   });
 }
+
+TEST_CASE("fs: a directory whose next() was taken back is read on at once: total",
+          "[api][fs]") {
+  const scratch_dir dir;
+  dir.put("a", "");
+  run([](const scratch_dir& d) -> coro<> {
+    const fs::directory from = co_await fs::opendir(d.path());
+    test::busy_pool busy(loop::current());
+    const auto first = create_task(from.next());
+    co_await sleep(0ms);
+    CHECK(first.cancel());
+    const auto how = co_await as_outcome(first);
+    CHECK(how.is_cancelled());
+    // libuv has not given the first request back yet.
+    const auto second = create_task(from.next());
+    co_await sleep(0ms);
+    busy.free();
+    const auto e = co_await as_outcome(second);
+    REQUIRE(e.has_value());
+    CHECK(e.value()->name == "a");
+    const auto end = co_await from.next();
+    CHECK_FALSE(end.has_value());
+  }(dir));
+}

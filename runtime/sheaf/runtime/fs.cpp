@@ -19,7 +19,8 @@ namespace {
 
 /// A file request: Take calls the callback with what it finds in the answer, and Keep is
 /// what must stay until there is one. Take::settle, if there is one, is called first, also if
-/// nobody wants the answer; Take::undo in place of Take then.
+/// nobody wants the answer; Take::undo in place of Take then. Take::dropped is called when no
+/// thread will begin with it.
 template <class Callback, class Take, class Keep>
 class fs_block final : public detail::request_block {
  public:
@@ -51,6 +52,9 @@ class fs_block final : public detail::request_block {
 
  private:
   void silence() noexcept override { f_.reset(); }
+  void dropped() noexcept override {
+    if constexpr (requires { Take::dropped(kept); }) Take::dropped(kept);
+  }
 
   const char* what_;
   Callback f_;
@@ -371,8 +375,13 @@ struct take_entries {
       k.found.push_back({each.name, static_cast<entry_kind>(each.type)});
     }
     uv_fs_req_cleanup(&r);
-    k.from.raw()->dirents = nullptr;  // read by nobody
+    dropped(k);
     k.from = {};
+  }
+  // Read by nobody any more. The next one may have begun before a cancelled one is given back.
+  static void dropped(reading& k) noexcept {
+    uv_dir_t& dir = *k.from.raw();
+    if (dir.dirents == k.room.data()) dir.dirents = nullptr;
   }
   void operator()(entries_callback& f, uv_fs_t&, std::error_code e, reading& k) const {
     f(std::move(k.found), e);

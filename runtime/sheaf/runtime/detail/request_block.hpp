@@ -46,7 +46,10 @@ class request_block : public handle_link {
   /// while it gives the request back, libuv would do so a second time (threadpool.c).
   bool cancel() noexcept {
     if (!pending()) return false;
-    if (!cancelled_) cancelled_ = uv_cancel(raw()) == 0;
+    if (!cancelled_ && uv_cancel(raw()) == 0) {
+      cancelled_ = true;
+      dropped();
+    }
     return cancelled_;
   }
 
@@ -88,6 +91,9 @@ class request_block : public handle_link {
 
   /// Destroys the callable.
   virtual void silence() noexcept = 0;
+
+  /// No thread will begin with it; the callback is still to come.
+  virtual void dropped() noexcept {}
 
   /// In libuv's callback: calls `f`, with the loop current and errors to its handler.
   template <class F>
