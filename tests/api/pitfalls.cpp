@@ -272,3 +272,57 @@ TEST_CASE("pitfalls: an awaiter is neither copied nor destroyed twice",
   CHECK(run_balanced(await_temporary_awaiter) == 3);
   CHECK(run_balanced(await_either) == 12);
 }
+
+namespace {
+
+/// A pointer's worth, as most handles are.
+class owner {
+ public:
+  owner() = default;
+  explicit owner(std::size_t v) : value_(new std::size_t(v)) {}
+  owner(owner&& o) noexcept : value_(std::exchange(o.value_, nullptr)) {}
+  owner& operator=(owner&& o) noexcept {
+    std::swap(value_, o.value_);
+    return *this;
+  }
+  ~owner() { delete value_; }
+  std::size_t value() const { return *value_; }
+
+ private:
+  std::size_t* value_ = nullptr;
+};
+
+sheaf::coro<owner> make_one(std::size_t v) {
+  co_await sheaf::sleep(1ms);
+  co_return owner(v);
+}
+
+sheaf::coro<std::vector<owner>> make_many(std::size_t n, std::size_t at_once) {
+  std::vector<owner> all;
+  while (all.size() < n) {
+    std::vector<sheaf::coro<owner>> some;
+    for (std::size_t i = all.size(); i < n && some.size() < at_once; ++i) {
+      some.push_back(make_one(i));
+    }
+    auto made = co_await sheaf::gather(std::move(some));
+    for (owner& each : made) all.push_back(std::move(each));
+  }
+  co_return all;
+}
+
+sheaf::coro<std::size_t> sum_of_many(std::size_t n) {
+  const auto all = co_await make_many(n, 7);
+  co_await sheaf::sleep(1ms);
+  std::size_t sum = 0;
+  for (const owner& each : all) sum += each.value();
+  co_return sum;
+}
+
+}  // namespace
+
+// g++ 12 at -O2 needs -fno-tree-slp-vectorize for this one: meson.build has it.
+TEST_CASE("pitfalls: a vector filled in a loop that awaits, and returned",
+          "[api][pitfalls]") {
+  sheaf::loop l(virtual_clock());
+  CHECK(l.run_until_complete(sum_of_many(20)) == 190);
+}
