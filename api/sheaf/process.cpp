@@ -71,26 +71,32 @@ coro<process_output> collect(process_ref child, stream_ref in, stream_ref out,
   co_return process_output{take_all(out), take_all(err)};
 }
 
-stream_ref share(const std::optional<stream>& s) {
-  return s ? stream_ref::share(&s->core()) : stream_ref();
+stream_ref share(const process_stream& s) {
+  return s.is_pipe() ? stream_ref::share(&s.core()) : stream_ref();
 }
 
-stream& piped(std::optional<stream>& s, const char* which) {
-  if (!s) no_pipe(which);
-  return *s;
+process_stream end_of_pipe(stream_ref& s, const char* which) {
+  return s ? process_stream(stream(std::move(s)), which) : process_stream(which);
 }
 
 }  // namespace
 
-process::process(detail::spawned child) : child_(std::move(child.child)) {
-  for (int n = 0; n < 3; ++n) {
-    if (child.ends[n]) ends_[n].emplace(std::move(child.ends[n]));
-  }
+stream& process_stream::operator()() {
+  if (!is_pipe_) no_pipe(which_);
+  return *this;
 }
+
+process::process(detail::spawned child)
+    : stdin_(end_of_pipe(child.ends[0], "stdin_")),
+      stdout_(end_of_pipe(child.ends[1], "stdout_")),
+      stderr_(end_of_pipe(child.ends[2], "stderr_")),
+      child_(std::move(child.child)) {}
 
 process& process::operator=(process&& other) noexcept {
   std::swap(child_, other.child_);
-  for (int n = 0; n < 3; ++n) std::swap(ends_[n], other.ends_[n]);
+  std::swap(stdin_, other.stdin_);
+  std::swap(stdout_, other.stdout_);
+  std::swap(stderr_, other.stderr_);
   return *this;
 }
 
@@ -109,15 +115,11 @@ detail::process_core& process::core() const {
 int process::pid() const { return core().pid(); }
 std::optional<int> process::returncode() const { return core().returncode(); }
 
-stream& process::stdin_() { return piped(ends_[0], "stdin_"); }
-stream& process::stdout_() { return piped(ends_[1], "stdout_"); }
-stream& process::stderr_() { return piped(ends_[2], "stderr_"); }
-
 coro<int> process::wait() { return end_of(process_ref::share(&core())); }
 
 coro<process_output> process::communicate(std::string input) {
-  return collect(process_ref::share(&core()), share(ends_[0]), share(ends_[1]),
-                 share(ends_[2]), std::move(input));
+  return collect(process_ref::share(&core()), share(stdin_), share(stdout_),
+                 share(stderr_), std::move(input));
 }
 
 void process::send_signal(int signum) { core().send_signal(signum); }
@@ -126,9 +128,7 @@ void process::kill() { send_signal(SIGKILL); }
 
 void process::close() noexcept {
   if (!child_) return;
-  for (auto& each : ends_) {
-    if (each) each->close();
-  }
+  for (stream* const each : {&stdin_, &stdout_, &stderr_}) each->close();
   child_->kill();
 }
 

@@ -18,6 +18,21 @@ struct process_output {
   std::optional<std::string> stderr_;
 };
 
+/// Our end of a child's input, output or error output; what is no pipe is connected to nothing.
+class process_stream final : public stream {
+ public:
+  process_stream(stream s, const char* which) : stream(std::move(s)), which_(which) {}
+  explicit process_stream(const char* which) noexcept : which_(which), is_pipe_(false) {}
+
+  bool is_pipe() const noexcept { return is_pipe_; }
+  /// The stream; throws invalid_state, with advice, if it was not asked to be a pipe.
+  stream& operator()();
+
+ private:
+  const char* which_;
+  bool is_pipe_ = true;
+};
+
 /// A child of this program: asyncio's Process.
 ///
 ///     process p = co_await create_subprocess_exec(
@@ -42,11 +57,11 @@ class [[nodiscard]] process {
   /// The child's exit code, or -n if signal n ended it; nothing while it runs.
   std::optional<int> returncode() const;
 
-  /// Our end of the child's input, output, error output. Throws invalid_state if it was not
-  /// asked to be a pipe.
-  stream& stdin_();
-  stream& stdout_();
-  stream& stderr_();
+  /// Our end of the child's input, output, error output: `p.stdin_.write(...)`, or
+  /// `p.stdin_()`, which says what is wrong where it was not asked to be a pipe.
+  process_stream stdin_;
+  process_stream stdout_;
+  process_stream stderr_;
 
   /// co_await p.wait(): its returncode, when it has ended. Any number of tasks may wait, also
   /// afterwards. A child whose pipe is full waits for you to read: see communicate().
@@ -76,7 +91,6 @@ class [[nodiscard]] process {
   detail::process_core& core() const;
 
   detail::process_ref child_;
-  std::optional<stream> ends_[3];
 };
 
 /// Starts a program. Throws uv_error if it cannot be: ENOENT if there is no such program or

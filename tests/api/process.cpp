@@ -113,6 +113,24 @@ TEST_CASE("process: what is no pipe has no stream, and says how to get one",
   }());
 }
 
+TEST_CASE("process: its streams are members, as asyncio's attributes (PROC-1)",
+          "[api][process][PROC-1]") {
+  run_clean([]() -> coro<> {
+    process p = co_await create_subprocess_exec(
+        process_options("cat").stdin_(stdio::pipe).stdout_(stdio::pipe));
+    co_await p.stdin_.write("through\n");
+    p.stdin_.close();
+    const std::string line = co_await p.stdout_.readline();
+    CHECK(line == "through\n");
+    CHECK_FALSE(p.stderr_.is_pipe());
+    CHECK_THROWS_AS(p.stderr_.write_nowait("x"), invalid_state);
+    process moved = std::move(p);
+    const std::string rest = co_await moved.stdout_.readline();
+    CHECK(rest.empty());
+    co_await moved.wait();
+  }());
+}
+
 TEST_CASE("process: the limit is that of its streams", "[api][process]") {
   run_clean([]() -> coro<> {
     CHECK_THROWS_AS(process_options("x").limit(0), std::invalid_argument);
