@@ -31,6 +31,8 @@ class signal_stream {
   /// and for none at all, uv_error (EINVAL) for SIGKILL and SIGSTOP, invalid_state if no loop
   /// runs here. Faults of the program (SIGSEGV and its kin) cannot be waited for.
   explicit signal_stream(std::initializer_list<int> signals);
+  explicit signal_stream(int signal)
+      : signal_stream(std::initializer_list<int>{signal}) {}
   signal_stream(const signal_stream&) = delete;
   signal_stream& operator=(const signal_stream&) = delete;
   ~signal_stream();

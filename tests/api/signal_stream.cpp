@@ -52,7 +52,7 @@ TEST_CASE("signal_stream: gives the signals in their order [SIGNAL-1]",
 TEST_CASE("signal_stream: wakes a loop that sleeps in its poll [SIGNAL-1]",
           "[api][signal_stream][SIGNAL-1]") {
   run([]() -> coro<> {
-    signal_stream s({SIGUSR1});
+    signal_stream s(SIGUSR1);
     const pthread_t self = ::pthread_self();
     const auto sent = to_thread([self] { ::pthread_kill(self, SIGUSR1); });
     const int got = co_await s.next();
