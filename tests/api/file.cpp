@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/cut_io.hpp"
+#include "support/descriptors.hpp"
 #include "support/host.hpp"
 #include "support/pipe.hpp"
 #include "support/report_log.hpp"

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/cut_io.hpp"
+#include "support/descriptors.hpp"
 #include "support/scratch_dir.hpp"
 
 #include <sheaf/as_outcome.hpp>

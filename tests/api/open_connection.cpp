@@ -1,8 +1,11 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/cut.hpp"
-#include "support/raw_socket.hpp"
+#include "support/descriptors.hpp"
+#include "support/echo.hpp"
+#include "support/quiet_run.hpp"
 #include "support/report_log.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>
@@ -18,16 +21,10 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::echo;
+using test::quiet_run;
 
 namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
 
 address local(std::uint16_t port) { return address::ip("127.0.0.1", port); }
 
@@ -59,20 +56,10 @@ class black_hole {
   test::raw_socket waiting_;
 };
 
-template <class F>
-void run(F&& f) {
-  const runtime::sigpipe_guard quiet;  // as sheaf::run() has it
-  test::report_log reports;
-  loop l;
-  reports.listen(l);
-  l.run_until_complete(f());
-  CHECK(reports.messages().empty());
-}
-
 }  // namespace
 
 TEST_CASE("open_connection: connects, and sends small writes at once", "[api][connect]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     server s = co_await start_server(echo, "127.0.0.1", 0);
     stream c = co_await open_connection("localhost", s.port());
     const std::string got = co_await echoed(c, "hello");
@@ -87,7 +74,7 @@ TEST_CASE("open_connection: connects, and sends small writes at once", "[api][co
 
 TEST_CASE("open_connection: tries all addresses in turn (STREAM-33)",
           "[api][connect][STREAM-33]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     server s = co_await start_server(echo, "127.0.0.1", 0);
     std::vector<address> to{local(test::free_port()), local(test::free_port()),
                             local(s.port())};
@@ -108,7 +95,7 @@ TEST_CASE("open_connection: tries all addresses in turn (STREAM-33)",
 
 TEST_CASE("open_connection: one address that fails is the error (STREAM-33)",
           "[api][connect][STREAM-33]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     const std::uint16_t port = test::free_port();
     const std::size_t before = co_await descriptors_now();
     const auto how = co_await as_outcome(open_connection("127.0.0.1", port));
@@ -120,7 +107,7 @@ TEST_CASE("open_connection: one address that fails is the error (STREAM-33)",
 
 TEST_CASE("open_connection: if all addresses fail one error names them all (STREAM-33)",
           "[api][connect][STREAM-33]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     const std::uint16_t a = test::free_port();
     const std::uint16_t b = test::free_port();
     const std::size_t before = co_await descriptors_now();
@@ -143,7 +130,7 @@ TEST_CASE("open_connection: if all addresses fail one error names them all (STRE
 TEST_CASE("open_connection: an address that does not answer is overtaken, not waited for",
           "[api][connect]") {
   const black_hole hole;
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     server s = co_await start_server(echo, "127.0.0.1", 0);
     const std::size_t before = co_await descriptors_now();
     const auto began = std::chrono::steady_clock::now();
@@ -167,7 +154,7 @@ TEST_CASE("open_connection: waits 250 ms for an address, if nothing else is said
 
 TEST_CASE("open_connection: families take turns, beginning with the first's",
           "[api][connect]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     std::vector<address> to;
     std::vector<std::uint16_t> ports;
     for (int i = 0; i < 3; ++i) ports.push_back(test::free_port());
@@ -197,7 +184,7 @@ TEST_CASE("open_connection: families take turns, beginning with the first's",
 
 TEST_CASE("open_connection: a local address is the one it connects from",
           "[api][connect]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     server s = co_await start_server(echo, "127.0.0.1", 0);
     const auto from = connection_options().local_address(address::ip("127.0.0.9", 0));
     stream c = co_await open_connection("127.0.0.1", s.port(), from);
@@ -214,7 +201,7 @@ TEST_CASE("open_connection: a local address is the one it connects from",
 
 TEST_CASE("open_connection: what is no port, host or address is told by its type",
           "[api][connect]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     const auto unknown = co_await as_outcome(open_connection("no.such.host.invalid", 80));
     REQUIRE_THROWS_AS(unknown.value(), uv_error);
     CHECK(test::said(unknown.error()).find("resolve") != std::string::npos);
@@ -227,7 +214,7 @@ TEST_CASE("open_connection: what is no port, host or address is told by its type
 
 TEST_CASE("open_connection: cancelled it leaves no socket (total)", "[api][connect]") {
   const black_hole hole;
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     const std::size_t before = co_await descriptors_now();
     auto t = create_task(open_connection("127.0.0.1", hole.port()));
     while (test::open_descriptors() == before) co_await sleep(0s);
@@ -264,7 +251,7 @@ TEST_CASE("open_connection: may be cut off anywhere", "[api][connect]") {
 }
 
 TEST_CASE("open_unix_connection: tells what is wrong with a path", "[api][connect]") {
-  run([]() -> coro<> {
+  quiet_run([]() -> coro<> {
     const auto none = co_await as_outcome(open_unix_connection("/no/such/socket"));
     CHECK(test::said(none.error()) ==
           "connect '/no/such/socket': ENOENT: no such file or directory");

@@ -1,8 +1,9 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/raw_socket.hpp"
+#include "support/echo.hpp"
 #include "support/report_log.hpp"
 #include "support/scratch_file.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/context_var.hpp>
@@ -21,19 +22,12 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::echo;
 
 static_assert(std::is_nothrow_move_constructible_v<server>);
 static_assert(!std::is_copy_constructible_v<server>);
 
 namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
 
 /// Waits for the end of what the peer sends.
 coro<> until_end(stream s) {

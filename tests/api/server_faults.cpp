@@ -1,7 +1,9 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/raw_socket.hpp"
+#include "support/descriptors.hpp"
+#include "support/echo.hpp"
 #include "support/report_log.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/event.hpp>
@@ -20,6 +22,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::echo;
 
 // UBSan opens a pipe to look at an object of a kind that it meets for the first time, and
 // takes a failure for a bad object: there accept4() alone is made to fail.
@@ -47,14 +50,6 @@ extern "C" int accept4(int fd, sockaddr* from, socklen_t* size,
 }
 
 namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
 
 coro<> greet(stream s) {
   co_await s.write("!");

@@ -1,9 +1,10 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/cut.hpp"
+#include "support/descriptors.hpp"
 #include "support/event_log.hpp"
-#include "support/raw_socket.hpp"
 #include "support/report_log.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/event.hpp>

@@ -1,8 +1,10 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
-#include "support/raw_socket.hpp"
+#include "support/echo.hpp"
+#include "support/quiet_run.hpp"
 #include "support/report_log.hpp"
 #include "support/scratch_file.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>
@@ -18,17 +20,11 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
+using test::echo;
+using test::quiet_run;
 namespace fs = std::filesystem;
 
 namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
 
 coro<std::string> say(std::string path, std::string what) {
   stream s = co_await open_unix_connection(path);
@@ -50,23 +46,13 @@ test::raw_socket socket_at(const std::string& path, bool listens,
   return s;
 }
 
-template <class F>
-void run(F&& f) {
-  const runtime::sigpipe_guard quiet;  // as sheaf::run() has it
-  test::report_log reports;
-  loop l;
-  reports.listen(l);
-  l.run_until_complete(f());
-  CHECK(reports.messages().empty());
-}
-
 }  // namespace
 
 TEST_CASE("server: a local socket serves, and its file goes with it (STREAM-32)",
           "[api][server][STREAM-32]") {
   const test::scratch_file file("server", ".sock");
   const std::string path = file.path();
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     server s = co_await start_unix_server(echo, path);
     CHECK(s.sockets() == std::vector<std::string>{path});
     CHECK_THROWS_AS(s.port(), invalid_state);
@@ -83,7 +69,7 @@ TEST_CASE("server: a stale socket is replaced, another kind of file an error (ST
           "[api][server][STREAM-32]") {
   const test::scratch_file file("server", ".sock");
   const std::string path = file.path();
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     socket_at(path, true).close();  // its owner is gone, the file is left
     REQUIRE(fs::is_socket(path));
     {
@@ -103,7 +89,7 @@ TEST_CASE("server: a socket that is in use is not taken over (STREAM-32)",
           "[api][server][STREAM-32]") {
   const test::scratch_file file("server", ".sock");
   const std::string path = file.path();
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     server s = co_await start_unix_server(echo, path);
     const auto how = co_await as_outcome(start_unix_server(echo, path));
     CHECK(test::said(how.error()).find("EADDRINUSE") != std::string::npos);
@@ -122,7 +108,7 @@ TEST_CASE("server: a file that is not its own any more is left (STREAM-32)",
           "[api][server][STREAM-32]") {
   const test::scratch_file file("server", ".sock");
   const std::string path = file.path();
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     server s = co_await start_unix_server(echo, path);
     fs::remove(path);
     const test::raw_socket another = socket_at(path, true);
@@ -136,7 +122,7 @@ TEST_CASE("server: a file that is not its own any more is left (STREAM-32)",
 }
 
 TEST_CASE("server: a path that is none is told by its error", "[api][server]") {
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     const auto nul = co_await as_outcome(start_unix_server(echo, std::string("a\0b", 3)));
     CHECK(test::said(nul.error()).find("EINVAL") != std::string::npos);
     const auto lengthy =
@@ -153,7 +139,7 @@ TEST_CASE("server: a local connection goes by its server's path", "[api][server]
   const std::string path = file.path();
   std::string name;
   const auto handler = [&](stream) { name = current_task().name(); };
-  run([&]() -> coro<> {
+  quiet_run([&]() -> coro<> {
     server s = co_await start_unix_server(handler, path);
     stream c = co_await open_unix_connection(path);
     const std::string end = co_await c.read();

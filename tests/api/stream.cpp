@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/echo.hpp"
 
 #include <sheaf/gather.hpp>
 #include <sheaf/open_connection.hpp>
@@ -11,18 +12,7 @@
 
 using namespace sheaf;
 using namespace std::chrono_literals;
-
-namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
-
-}  // namespace
+using test::echo;
 
 TEST_CASE("stream: an echo server", "[api][stream]") {
   run([]() -> coro<> {

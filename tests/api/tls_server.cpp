@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
+#include "support/echo.hpp"
 #include "support/report_log.hpp"
 #include "support/scratch_file.hpp"
 #include "support/tls_pair.hpp"
@@ -17,18 +18,11 @@
 using namespace sheaf;
 using namespace std::chrono_literals;
 using test::client_context;
+using test::echo;
 using test::server_context;
 using test::to_localhost;
 
 namespace {
-
-coro<> echo(stream s) {
-  for (;;) {
-    const std::string bytes = co_await s.read(4096);
-    if (bytes.empty()) co_return;
-    co_await s.write(bytes);
-  }
-}
 
 coro<std::string> answer_to(stream& s, std::string words) {
   co_await s.write(words);

@@ -15,13 +15,13 @@
 
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 #include "support/sockets.hpp"
 
 using namespace std::chrono_literals;
 using namespace sheaf::runtime;
 using test::descriptor;
-using test::scratch_folder;
+using test::scratch_dir;
 
 namespace {
 
@@ -30,8 +30,8 @@ namespace {
 /// What an operation has to work on.
 struct setting {
   loop l;
-  scratch_folder in;
-  std::string file = in.with("file", "hello");
+  scratch_dir in;
+  std::string file = in.put("file", "hello");
   descriptor open{::open(file.c_str(), O_RDWR | O_CLOEXEC)};
   descriptor other;
   std::optional<std::error_code> answer;
@@ -259,7 +259,7 @@ const operation operations[] = {
      },
      [](setting& s) { return exists(s.in / "b"); },
      [](setting& s) {
-       return fs::copyfile(s.l, s.file, s.in.with("b"), fs::copy::exclusive, s.take());
+       return fs::copyfile(s.l, s.file, s.in.put("b"), fs::copy::exclusive, s.take());
      },
      UV_EEXIST},
     {"mkdir", [](setting& s) { return fs::mkdir(s.l, s.in / "d", 0700, s.take()); },
@@ -282,8 +282,8 @@ const operation operations[] = {
      UV_ENOENT},
     {"scandir",
      [](setting& s) {
-       s.in.with("b");
-       s.in.with("a");
+       s.in.put("b");
+       s.in.put("a");
        return fs::scandir(s.l, s.in.path(), s.take());
      },
      [](setting& s) { return s.got == "a b file "; },
@@ -364,8 +364,8 @@ TEST_CASE(
     "fs: a directory read on from inside the callback, its request kept, stays whole",
     "[runtime][fs]") {
   loop l;
-  const scratch_folder in;
-  for (int i = 0; i < 20; ++i) in.with("entry-" + std::to_string(i));
+  const scratch_dir in;
+  for (int i = 0; i < 20; ++i) in.put("entry-" + std::to_string(i));
   const fs::directory d = open_directory(l, in.path());
   std::vector<request>
       kept;  // libuv would free the entries of the next with each of these
@@ -394,7 +394,7 @@ TEST_CASE(
 TEST_CASE("fs: one readdir() at a time, and of a directory that is open",
           "[runtime][fs]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   const fs::directory d = open_directory(l, in.path());
   const auto ignore = [](auto&&...) {};
   const auto read = [&](const fs::directory& from, std::size_t most) {
@@ -414,8 +414,8 @@ TEST_CASE("fs: a directory stays open as long as a request reads from it",
   {
     const loop first;
   }
-  const scratch_folder in;
-  in.with("entry");
+  const scratch_dir in;
+  in.put("entry");
   const std::size_t before = test::open_descriptors();
   {
     loop l;
@@ -436,7 +436,7 @@ TEST_CASE("fs: what a dropped open(), mkstemp() or opendir() had made is undone"
   {
     const loop first;
   }
-  const scratch_folder in;
+  const scratch_dir in;
   const std::size_t before = test::open_descriptors();
   {
     loop l;

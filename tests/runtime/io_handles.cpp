@@ -19,7 +19,7 @@
 
 #include "support/catch.hpp"
 #include "support/handle_table.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 #include "support/sockets.hpp"
 
 using namespace std::chrono_literals;
@@ -30,7 +30,7 @@ using test::armed;
 using test::callback;
 using test::descriptor;
 using test::kind;
-using test::scratch_folder;
+using test::scratch_dir;
 
 namespace {
 
@@ -184,10 +184,10 @@ const kind kinds[] = {
     {"pipe, connecting",
      [](loop& l, callback f, int) {
        struct place {
-         scratch_folder folder;
+         scratch_dir folder;
          descriptor at;
        };
-       place p{scratch_folder(),
+       place p{scratch_dir(),
                descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))};
        sockaddr_un name{};
        name.sun_family = AF_UNIX;
@@ -213,10 +213,10 @@ const kind kinds[] = {
     {"pipe, listening",
      [](loop& l, callback f, int) {
        struct place {
-         scratch_folder folder;
+         scratch_dir folder;
          descriptor client;
        };
-       return arm(rt::pipe(l), place{scratch_folder(), {}},
+       return arm(rt::pipe(l), place{scratch_dir(), {}},
                   [f = std::move(f)](rt::pipe& p, place& at) mutable {
                     p.bind(at.folder / "s");
                     p.listen(8, ignoring(std::move(f)));
@@ -341,8 +341,8 @@ const kind kinds[] = {
      true, false, true},
     {"fs_event",
      [](loop& l, callback f, int) {
-       return arm(fs_event(l, ignoring(std::move(f))), scratch_folder(),
-                  [](fs_event& e, scratch_folder& in) {
+       return arm(fs_event(l, ignoring(std::move(f))), scratch_dir(),
+                  [](fs_event& e, scratch_dir& in) {
                     e.start(in.path());
                     ::mkdir((in / "made").c_str(), 0700);
                   });

@@ -1,6 +1,6 @@
 #include "support/catch.hpp"
-#include "support/raw_socket.hpp"
 #include "support/scratch_file.hpp"
+#include "support/sockets.hpp"
 
 #include <sheaf/runtime/error.hpp>
 #include <sheaf/runtime/listener.hpp>

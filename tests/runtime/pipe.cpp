@@ -14,14 +14,14 @@
 
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 #include "support/sockets.hpp"
 #include "support/turns.hpp"
 
 using namespace sheaf::runtime;
 namespace rt = sheaf::runtime;  // pipe() is also a call of the system's
 using test::descriptor;
-using test::scratch_folder;
+using test::scratch_dir;
 using test::until;
 
 namespace {
@@ -66,7 +66,7 @@ struct ipc {
 
 TEST_CASE("pipe: by a path, both ways, and the path goes with the listener",
           "[runtime][pipe]") {
-  const scratch_folder in;
+  const scratch_dir in;
   const std::string path = in / "socket";
   loop l;
   rt::pipe server(l);
@@ -112,20 +112,20 @@ TEST_CASE("pipe: by a path, both ways, and the path goes with the listener",
 
 TEST_CASE("pipe: one that connects again after its error gets each answer",
           "[runtime][pipe]") {
-  const scratch_folder in;
+  const scratch_dir in;
   loop l;
   rt::pipe p(l);
   std::string answers;
   const auto note = [&](std::error_code e) { answers += name_of(e) + ' '; };
   p.connect(in / "nobody", note);
   until(l, [&] { return !answers.empty(); });
-  p.connect(in.with("no socket"), note);
+  p.connect(in.put("no socket"), note);
   l.run_forever();  // ends, with no request left over
   CHECK(answers == "ENOENT ECONNREFUSED ");
 }
 
 TEST_CASE("pipe: paths that cannot be are refused, and named", "[runtime][pipe]") {
-  const scratch_folder in;
+  const scratch_dir in;
   loop l;
   rt::pipe p(l);
   const auto bind = [&](std::string_view path) {
@@ -134,7 +134,7 @@ TEST_CASE("pipe: paths that cannot be are refused, and named", "[runtime][pipe]"
   CHECK(bind("") == "EINVAL");
   CHECK(bind(std::string_view("a\0b", 3)) == "EINVAL");
   CHECK(bind(std::string(200, 'x')) == "ENAMETOOLONG");
-  CHECK(bind(in.with("taken")) == "EADDRINUSE");
+  CHECK(bind(in.put("taken")) == "EADDRINUSE");
   CHECK(bind(in / "no folder/s") == "EACCES");
   try {
     p.bind(in / "taken");
@@ -320,7 +320,7 @@ TEST_CASE("stream: a client of another loop is refused by accept()", "[runtime][
 
 TEST_CASE("stream: a listener may listen anew from inside its callback",
           "[runtime][pipe]") {
-  const scratch_folder in;
+  const scratch_dir in;
   loop l;
   rt::pipe listener(l);
   std::string log;

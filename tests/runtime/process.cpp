@@ -14,7 +14,7 @@
 
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 #include "support/sockets.hpp"
 #include "support/turns.hpp"
 
@@ -90,7 +90,7 @@ TEST_CASE("process: a child's name is its first argument, or the program",
 }
 
 TEST_CASE("process: its environment, its directory", "[runtime][process]") {
-  const test::scratch_folder in;
+  const test::scratch_dir in;
   CHECK(output_of(shell("echo $WORD $HOME").env({"WORD=here", "PATH=/usr/bin:/bin"})) ==
         "here\n");
   CHECK(output_of(shell("pwd").cwd(in.path())) == in.path() + '\n');
@@ -154,10 +154,10 @@ TEST_CASE("process: what cannot be started is told with its name, and leaves no 
   {
     const loop first;
   }
-  const test::scratch_folder in;
+  const test::scratch_dir in;
   const std::size_t before = test::open_descriptors();
   CHECK(refused({"no-such-program", {"x"}}) == "uv_spawn no-such-program ENOENT");
-  const std::string file = in.with("not-executable");
+  const std::string file = in.put("not-executable");
   CHECK(refused({file, {"x"}}) == "uv_spawn " + file + " EACCES");
   CHECK(refused(process_options("true", {"true"}).cwd("/no such folder")) ==
         "uv_spawn true ENOENT");

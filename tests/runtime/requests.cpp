@@ -24,7 +24,7 @@
 #include "support/descriptors.hpp"
 #include "support/event_log.hpp"
 #include "support/host.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 
 using namespace sheaf::runtime;
 using test::counted;
@@ -466,7 +466,7 @@ TEST_CASE("work: what it throws is reported, and it is done", "[runtime][request
 TEST_CASE("fs: a file is made, written, read, looked at and removed",
           "[runtime][requests]") {
   loop l;
-  const test::scratch_folder dir;
+  const test::scratch_dir dir;
   const std::string path = dir / "file";
   const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
   const auto [fd, opened] = answer_of<int>(
@@ -495,7 +495,7 @@ TEST_CASE("fs: a file is made, written, read, looked at and removed",
 
 TEST_CASE("fs: directories, links and names", "[runtime][requests]") {
   loop l;
-  const test::scratch_folder dir;
+  const test::scratch_dir dir;
   CHECK_FALSE(
       done(l, [&](auto f) { return fs::mkdir(l, dir / "b", 0700, std::move(f)); }));
   CHECK_FALSE(
@@ -529,7 +529,7 @@ TEST_CASE("fs: directories, links and names", "[runtime][requests]") {
 
 TEST_CASE("fs: mkdtemp and mkstemp tell the name they made", "[runtime][requests]") {
   loop l;
-  const test::scratch_folder dir;
+  const test::scratch_dir dir;
   const auto [path, e1] = answer_of<std::string>(
       l, [&](auto f) { return fs::mkdtemp(l, dir / "d-XXXXXX", std::move(f)); });
   CHECK(::access(path.c_str(), F_OK) == 0);

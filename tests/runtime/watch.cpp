@@ -14,13 +14,13 @@
 
 #include "support/catch.hpp"
 #include "support/event_log.hpp"
-#include "support/scratch_folder.hpp"
+#include "support/scratch_dir.hpp"
 #include "support/turns.hpp"
 
 using namespace std::chrono_literals;
 using namespace sheaf::runtime;
 using test::event_log;
-using test::scratch_folder;
+using test::scratch_dir;
 using test::until;
 
 namespace {
@@ -56,13 +56,13 @@ std::string thrown_by(F f) {
 TEST_CASE("fs_event: tells what is made, changed, renamed and removed in a folder",
           "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   watcher w(l);
   w.e.start(in.path());
   CHECK(w.e.path() == in.path());
-  in.with("a");
+  in.put("a");
   until(l, [&] { return w.saw("a renamed"); });
-  in.with("a", "text");
+  in.put("a", "text");
   until(l, [&] { return w.saw("a changed"); });
   std::filesystem::rename(in / "a", in / "b");
   until(l, [&] { return w.saw("b renamed"); });
@@ -73,33 +73,33 @@ TEST_CASE("fs_event: tells what is made, changed, renamed and removed in a folde
 
 TEST_CASE("fs_event: of one file, until it is stopped", "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
-  const std::string file = in.with("file");
+  const scratch_dir in;
+  const std::string file = in.put("file");
   watcher w(l);
   CHECK(w.e.path().empty());
   w.e.start(file);
-  in.with("file", "text");
+  in.put("file", "text");
   until(l, [&] { return w.saw("file changed"); });
   w.e.stop();
   w.e.stop();
   CHECK(w.e.path().empty());
   CHECK_FALSE(w.e.active());
   w.log.clear();
-  in.with("file", "more");
+  in.put("file", "more");
   test::some_turns(l);
   CHECK(w.log.empty());
 }
 
 TEST_CASE("fs_event: a later start() replaces what is watched", "[runtime][watch]") {
   loop l;
-  const scratch_folder first;
-  const scratch_folder second;
+  const scratch_dir first;
+  const scratch_dir second;
   watcher w(l);
   w.e.start(first.path());
   w.e.start(second.path());
   CHECK(w.e.path() == second.path());
-  first.with("a");
-  second.with("b");
+  first.put("a");
+  second.put("b");
   until(l, [&] { return w.saw("b renamed"); });
   CHECK_FALSE(w.saw("a renamed"));
 }
@@ -107,7 +107,7 @@ TEST_CASE("fs_event: a later start() replaces what is watched", "[runtime][watch
 TEST_CASE("fs_event: two that watch the same, one destroyed by the other",
           "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   int told = 0;
   std::optional<fs_event> one;
   std::optional<fs_event> two;
@@ -143,7 +143,7 @@ TEST_CASE("fs_event: what cannot be watched is told with its path", "[runtime][w
 
 TEST_CASE("fs_event: a path of any length comes back whole", "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   std::string deep = in.path();
   for (int i = 0; i < 3; ++i) {
     deep += '/' + std::string(200, 'x');
@@ -156,8 +156,8 @@ TEST_CASE("fs_event: a path of any length comes back whole", "[runtime][watch]")
 
 TEST_CASE("fs_poll: tells what it was, and what it is", "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
-  const std::string file = in.with("file", "1");
+  const scratch_dir in;
+  const std::string file = in.put("file", "1");
   std::vector<std::pair<std::uint64_t, std::uint64_t>> sizes;
   fs_poll p(l, [&](const file_status& before, const file_status& now, std::error_code e) {
     CHECK_FALSE(e);
@@ -177,7 +177,7 @@ TEST_CASE("fs_poll: tells what it was, and what it is", "[runtime][watch]") {
   p.stop();
   CHECK(p.path().empty());
   const auto seen = sizes.size();
-  in.with("file");
+  in.put("file");
   l.run_forever();  // ends: nothing is watched
   CHECK(sizes.size() == seen);
 }
@@ -185,14 +185,14 @@ TEST_CASE("fs_poll: tells what it was, and what it is", "[runtime][watch]") {
 TEST_CASE("fs_poll: that there is no such file is told once, and when there is one",
           "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   event_log log;
   fs_poll p(l, [&](const file_status&, const file_status& now, std::error_code e) {
     log.push_back(e ? uv_err_name(e.value()) : "size " + std::to_string(now.size));
   });
   p.start(in / "file", 1ns);  // as 1 ms
   until(l, [&] { return log.size() == 1; });
-  in.with("other");
+  in.put("other");
   std::filesystem::rename(in / "other", in / "file");
   until(l, [&] { return log.size() == 2; });
   CHECK(log == event_log{"ENOENT", "size 0"});
@@ -200,7 +200,7 @@ TEST_CASE("fs_poll: that there is no such file is told once, and when there is o
 
 TEST_CASE("fs_poll: started anew from its own callback", "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   event_log log;
   std::optional<fs_poll> p;
   const std::string long_enough(100, 'x');  // the callable is on the heap
@@ -216,12 +216,12 @@ TEST_CASE("fs_poll: started anew from its own callback", "[runtime][watch]") {
 
 TEST_CASE("fs_poll: a later start() replaces what is watched", "[runtime][watch]") {
   loop l;
-  const scratch_folder in;
+  const scratch_dir in;
   event_log log;
   fs_poll p(l, [&](const file_status&, const file_status&, std::error_code e) {
     log.push_back(e ? "none" : "some");
   });
-  p.start(in.with("file"), 1ms);
+  p.start(in.put("file"), 1ms);
   p.start(in / "none", 1ms);
   CHECK(p.path() == in / "none");
   until(l, [&] { return !log.empty(); });

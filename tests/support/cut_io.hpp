@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cut.hpp"
-#include "scratch_dir.hpp"
+#include "descriptors.hpp"
 
 #include <unistd.h>
 

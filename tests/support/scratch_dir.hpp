@@ -1,31 +1,36 @@
 #pragma once
 
-#include <unistd.h>
+#include <stdlib.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
-
-#include "descriptors.hpp"
+#include <system_error>
+#include <utility>
 
 namespace test {
 
-/// A directory of its own, removed with what is in it.
+/// A directory of its own, gone with what is in it when the test ends.
 class scratch_dir {
  public:
-  scratch_dir() {
-    std::string pattern = std::filesystem::temp_directory_path() / "sheaf-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
+  scratch_dir() : path_(std::filesystem::temp_directory_path() / "sheaf-XXXXXX") {
+    if (!::mkdtemp(path_.data())) {
+      throw std::system_error(errno, std::generic_category(), "mkdtemp");
+    }
   }
-  scratch_dir(const scratch_dir&) = delete;
-  scratch_dir& operator=(const scratch_dir&) = delete;
-  ~scratch_dir() { std::filesystem::remove_all(path_); }
+  scratch_dir(scratch_dir&& d) noexcept : path_(std::exchange(d.path_, {})) {}
+  scratch_dir& operator=(scratch_dir&&) = delete;
+  ~scratch_dir() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
 
   const std::string& path() const noexcept { return path_; }
   std::string operator/(const std::string& name) const { return path_ + '/' + name; }
   /// Makes a file, and gives its path.
-  std::string put(const std::string& name, const std::string& text) const {
+  std::string put(const std::string& name, const std::string& text = "") const {
     std::ofstream(*this / name) << text;
     return *this / name;
   }

@@ -80,6 +80,34 @@ inline descriptor connecting(std::uint16_t port) {
   return d;
 }
 
+/// A TCP socket of this machine, to be used by hand and blocking.
+class raw_socket {
+ public:
+  raw_socket() : raw_socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  explicit raw_socket(int fd) : fd_(fd) {}
+
+  int fd() const noexcept { return fd_.get(); }
+  void close() noexcept { fd_ = descriptor(); }
+  /// Bound to 127.0.0.1 at a port that it gives.
+  std::uint16_t bind(std::uint16_t port = 0) const {
+    const sockaddr_in at = loopback(port);
+    checked(::bind(fd(), reinterpret_cast<const sockaddr*>(&at), sizeof at), "bind");
+    return port_of(fd());
+  }
+  void listen(int backlog) const { checked(::listen(fd(), backlog), "listen"); }
+  /// Blocks until the kernel has it in the queue of who listens; false if it is refused.
+  bool connect(std::uint16_t port) const {
+    const sockaddr_in at = loopback(port);
+    return ::connect(fd(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+  }
+
+ private:
+  descriptor fd_;
+};
+
+/// A port of this machine where nobody listens.
+inline std::uint16_t free_port() { return raw_socket().bind(); }
+
 /// Two ends of a TCP connection.
 inline std::pair<descriptor, descriptor> connection() {
   const descriptor at = listener();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "sockets.hpp"
 
 #include <sheaf/coro.hpp>
 #include <sheaf/loop.hpp>
@@ -12,7 +13,6 @@
 #include <sheaf/stream.hpp>
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,21 +115,8 @@ struct tcp_ends {
   int second;
 };
 inline tcp_ends connected_tcp() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-  REQUIRE(::listen(listener, 1) == 0);
-  sockaddr_storage name{};
-  socklen_t size = sizeof name;
-  REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&name), &size) == 0);
-  const int first = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  REQUIRE(::connect(first, reinterpret_cast<sockaddr*>(&name), size) == 0);
-  const int second = ::accept(listener, nullptr, nullptr);
-  REQUIRE(second >= 0);
-  ::close(listener);
-  return {first, second};
+  auto [first, second] = connection();
+  return {first.release(), second.release()};
 }
 inline sheaf::stream tcp_stream_over(int fd) {
   using sheaf::detail::stream_core;

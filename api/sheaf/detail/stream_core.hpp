@@ -252,6 +252,8 @@ inline void read_wait::leave() noexcept {
     give_back();
 }
 
+inline drain_wait::drain_wait(stream_core& c) noexcept : line_wait(c, c.drainers_) {}
+
 inline bool drain_wait::await_ready() const noexcept { return core().may_write_on(); }
 
 inline void drain_wait::await_resume() {

@@ -29,14 +29,12 @@ void read_wait::give_back() noexcept {
 
 // ---- lists -----------------------------------------------------------------------------
 
-bool line_wait::enter(task_state& t, line_wait*& first) noexcept {
+bool line_wait::enter(task_state& t) noexcept {
   if (!begin(t)) [[unlikely]]
     return false;
-  first_ = &first;
   prev_ = nullptr;
-  next_ = first;
+  next_ = std::exchange(*first_, this);
   if (next_) next_->prev_ = this;
-  first = this;
   return true;
 }
 
@@ -46,14 +44,9 @@ void line_wait::unlink() noexcept {
   unlisted();
 }
 
-bool drain_wait::enter(task_state& t) noexcept {
-  return line_wait::enter(t, core().drainers_);
-}
+closed_wait::closed_wait(stream_core& c) noexcept : line_wait(c, c.closers_) {}
 
 bool closed_wait::await_ready() const noexcept { return core().is_lost(); }
-bool closed_wait::enter(task_state& t) noexcept {
-  return line_wait::enter(t, core().closers_);
-}
 void closed_wait::await_resume() {
   require_wake();
   core().throw_error();

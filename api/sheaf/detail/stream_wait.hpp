@@ -124,22 +124,30 @@ class read_wait : public stream_wait {
 
 /// A task in one of a stream's lists: any number may wait, and all are released in order.
 class line_wait : public stream_wait {
+ public:
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    return enter(*h.promise().task());
+  }
+
  protected:
-  explicit line_wait(stream_core& c) noexcept : stream_wait(c) {}
-  line_wait(line_wait&& wish) noexcept : stream_wait(std::move(wish)) {}
+  /// Of the list that begins at `first`.
+  line_wait(stream_core& c, line_wait*& first) noexcept
+      : stream_wait(c), first_(&first) {}
+  line_wait(line_wait&& wish) noexcept
+      : stream_wait(std::move(wish)), first_(wish.first_) {}
   ~line_wait() {
     if (waiting()) [[unlikely]]
       unlink();
   }
 
-  bool enter(task_state& t, line_wait*& first) noexcept;
-
  private:
   friend class stream_core;
+  bool enter(task_state& t) noexcept;
   void withdraw() noexcept final { unlink(); }
   void unlink() noexcept;
 
-  line_wait** first_;  // where its list begins; it stands there newest first
+  line_wait** first_;  // it stands there newest first
   line_wait* prev_;
   line_wait* next_;
 };
@@ -148,37 +156,23 @@ class line_wait : public stream_wait {
 class [[nodiscard("what was written may have to wait for the peer")]] drain_wait final
     : public line_wait {
  public:
-  explicit drain_wait(stream_core& c) noexcept : line_wait(c) {}
+  explicit drain_wait(stream_core& c) noexcept;
   drain_wait(drain_wait&&) noexcept = default;
   ~drain_wait() = default;
 
   bool await_ready() const noexcept;
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
-    return enter(*h.promise().task());
-  }
   void await_resume();
-
- private:
-  bool enter(task_state& t) noexcept;
 };
 
 /// Waits until the connection has ended.
 class [[nodiscard("it waits when it is awaited")]] closed_wait final : public line_wait {
  public:
-  explicit closed_wait(stream_core& c) noexcept : line_wait(c) {}
+  explicit closed_wait(stream_core& c) noexcept;
   closed_wait(closed_wait&&) noexcept = default;
   ~closed_wait() = default;
 
   bool await_ready() const noexcept;
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
-    return enter(*h.promise().task());
-  }
   void await_resume();
-
- private:
-  bool enter(task_state& t) noexcept;
 };
 
 }  // namespace sheaf::detail
