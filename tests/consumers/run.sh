@@ -72,11 +72,11 @@ sys.exit(1 if extra else 0)' || return 1
   [ "$found" = "$(printf '%s\n' "$@" | sort)" ]
 }
 
+# Built as the release stage of ./dev test builds it, so that ccache has what that compiled.
 install_both() {
-  copy_tree "$out/source"
-  meson setup "$out/installed" "$out/source" -Ddefault_library=both --buildtype=release \
-    --prefix="$out/prefix" --libdir=lib -Dtests=disabled -Dexamples=disabled \
-    -Dtools=disabled && meson install -C "$out/installed" --quiet
+  meson setup "$out-installed" "$root" -Ddefault_library=both --buildtype=release \
+    -Dwerror=true --prefix="$out/prefix" --libdir=lib -Dtests=disabled \
+    -Dexamples=disabled -Dtools=disabled && meson install -C "$out-installed" --quiet
 }
 
 export_prefix() {
@@ -114,7 +114,7 @@ with_cmake() {
     cmake --build "$out/cmake-build" && "$out/cmake-build/consumer"
 }
 
-rm -rf "${out:?}"/{host-static,host-shared,source,installed,prefix,cmake-host,cmake-build}
+rm -rf "${out:?}"/{host-static,host-shared,prefix,cmake-host,cmake-build} "$out-installed"
 
 way "subproject static" subproject static release
 way "subproject static installs nothing of ours" only_the_library static ./bin/consumer
