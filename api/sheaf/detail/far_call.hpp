@@ -62,25 +62,6 @@ class far_call : public observer, public runtime::pooled {
 
  private:
   enum class ending : std::uint8_t { none, value, error, cancelled };
-  class request final : public runtime::ready_node {
-   public:
-    explicit request(far_call& of) noexcept : of_(of) {}
-    void run() noexcept override { of_.requested(); }
-    void drop() noexcept override { of_.requested(); }
-
-   private:
-    far_call& of_;
-  };
-  class answer final : public runtime::ready_node {
-   public:
-    explicit answer(far_call& of) noexcept : of_(of) {}
-    void run() noexcept override { of_.answered(); }
-    void drop() noexcept override { of_.answered(); }
-
-   private:
-    far_call& of_;
-  };
-
   void begin();
   void finish() noexcept;
   void end_with(std::exception_ptr e) noexcept;
@@ -90,12 +71,24 @@ class far_call : public observer, public runtime::pooled {
   void deliver(far_result& to) noexcept;
   void report_unheard(loop_core& l) noexcept;
 
+  /// Arrives at the loop that it is sent to, closed or not.
+  template <void (far_call::*Arrives)() noexcept>
+  class message final : public runtime::ready_node {
+   public:
+    explicit message(far_call& of) noexcept : of_(of) {}
+    void run() noexcept override { (of_.*Arrives)(); }
+    void drop() noexcept override { (of_.*Arrives)(); }
+
+   private:
+    far_call& of_;
+  };
+
   std::atomic<std::uint32_t> references_{1};
   std::atomic<bool> asked_{false};  // the request is in the far inbox
   std::shared_ptr<runtime::inbox> home_mail_;
   std::shared_ptr<runtime::inbox> far_mail_;
-  request request_{*this};
-  answer answer_{*this};
+  message<&far_call::requested> request_{*this};
+  message<&far_call::answered> answer_{*this};
   cancel_ref wish_;  // of the request under way
 
   // Home's.
