@@ -270,6 +270,34 @@ TEST_CASE("run_coroutine_threadsafe: a loop closed before it began tells the fut
   CHECK_THROWS_AS(f.get(), invalid_state);
 }
 
+TEST_CASE(
+    "run_coroutine_threadsafe: a loop that waits for its tasks to end begins no more",
+    "[api][threadsafe]") {
+  bool ran = false;
+  std::future<void> f;
+  {
+    test::report_log reports;
+    loop l;
+    reports.listen(l);
+    const auto marks = [](bool& r) -> coro<> {
+      r = true;
+      co_return;
+    };
+    const auto lingers = []() -> coro<> {
+      try {
+        co_await sleep(1h);
+      } catch (const cancelled&) {
+      }
+      for (int i = 0; i < 5; ++i) co_await sleep(0ms);
+    };
+    static_cast<void>(l.create_task(lingers()));
+    for (int i = 0; i < 3; ++i) l.turn();
+    f = run_coroutine_threadsafe(l, marks(ran));
+  }
+  CHECK_FALSE(ran);
+  CHECK_THROWS_AS(f.get(), invalid_state);
+}
+
 TEST_CASE("run_coroutine_threadsafe: a loop closed while it runs tells the future",
           "[api][threadsafe]") {
   const auto waits = []() -> coro<> {

@@ -324,6 +324,35 @@ TEST_CASE("spawn_on: a far loop that is closed first ends its tasks, and tells",
   CHECK(ran == 0);
 }
 
+// Those that are there were cancelled before; nobody would cancel one that comes then.
+TEST_CASE("spawn_on: a loop that waits for its tasks to end begins no more of them",
+          "[api][spawn_on]") {
+  std::atomic<int> ran{0};
+  std::atomic<bool> told{false};
+  loop far;
+  far.set_exception_handler([](const auto&) {});
+  const auto lingers = [](std::atomic<bool>& until_then) -> coro<> {
+    try {
+      co_await sleep(1h);
+    } catch (const cancelled&) {
+    }
+    co_await until(until_then);
+  };
+  const auto cleans_up = far.create_task(lingers(told));
+  for (int i = 0; i < 3; ++i) far.turn();
+  const auto scenario = [](loop& l, std::atomic<int>& n, std::atomic<bool>& b) -> coro<> {
+    auto f = spawn_on(l, count, std::ref(n));
+    std::thread closes([&l] { l.close(); });
+    const auto answer = co_await how(f);
+    b = true;
+    closes.join();
+    CHECK(answer == "spawn_on: the loop was closed before the coroutine began");
+  };
+  run(scenario(far, ran, told));
+  CHECK(ran == 0);
+  CHECK(cleans_up.done());
+}
+
 TEST_CASE("spawn_on: a loop that ends leaves what nobody awaits; what fails is reported",
           "[api][spawn_on]") {
   std::atomic<int> reports{0};

@@ -92,6 +92,7 @@ void far_call::run() noexcept {
     cause_ = std::move(before_);
     return tell();
   }
+  if (far_->ending()) return drop();
   try {
     begin();
   } catch (...) {

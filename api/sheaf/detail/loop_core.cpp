@@ -71,6 +71,7 @@ std::string loop_core::describe_deadlock() const {
 
 // An owned loop still works here: its tasks are cancelled and run to their end.
 void loop_core::end_activities() noexcept {
+  ending_ = true;
   for (task_state* t = first_task(); t; t = task_after(*t)) {
     report({.message = "the loop was closed while a task was pending; it is cancelled",
             .task_id = t->id(),

@@ -115,6 +115,10 @@ class loop_core final : public runtime::scheduler {
   std::uint32_t next_join_id() noexcept { return ++last_join_; }
   std::uint64_t next_callback_id() noexcept { return ++last_callback_; }
 
+  /// close() is at work, and has cancelled the tasks: what other threads send now does not
+  /// begin any more.
+  bool ending() const noexcept { return ending_; }
+
   /// Cancels all tasks; true if there was one.
   bool cancel_all(const char* reason) noexcept;
   /// Why nothing can happen any more: the tasks, and which of them wait for each other.
@@ -195,6 +199,7 @@ class loop_core final : public runtime::scheduler {
   std::unique_ptr<runtime::thread_pool> joiner_;
   std::size_t threads_ = runtime::thread_pool::default_size();
   bool executor_gone_ = false;
+  bool ending_ = false;
   std::unique_ptr<runtime::trace_session> trace_session_;
   flight flights_;
 };

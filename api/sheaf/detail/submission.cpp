@@ -16,6 +16,7 @@ void submission::post(loop_core& l) {
 
 void submission::run() noexcept {
   if (task_) return finish();
+  if (loop_->ending()) return drop();
   try {
     begin();
   } catch (...) {
