@@ -146,8 +146,8 @@ void loop_pool::close() {
   threads_->end();
 }
 
-coro<> loop_pool::shutdown() {
-  const auto threads = threads_;
+// It has the threads: the pool may go before this begins.
+coro<> loop_pool::shut_down(std::shared_ptr<detail::pool_threads> threads) {
   refuse_on_own_thread(*threads, "loop_pool::shutdown");
   threads->ask_to_end();
   auto& here = detail::loop_core::current("loop_pool::shutdown");

@@ -90,9 +90,10 @@ class loop_pool {
   /// Throws invalid_state on a thread of the pool. Idempotent.
   void close();
   /// The same without blocking the loop that runs here. Cancelling it does not stop the end.
-  coro<> shutdown();
+  coro<> shutdown() { return shut_down(threads_); }
 
  private:
+  static coro<> shut_down(std::shared_ptr<detail::pool_threads> threads);
   std::shared_ptr<detail::pool_threads> threads_;
 };
 

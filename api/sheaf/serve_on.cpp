@@ -197,17 +197,25 @@ coro<std::uint16_t> open_and_deal(const loop_pool& pool, handler_maker make,
   co_return first.port;
 }
 
-/// Of those whose loops are not closed.
 template <class F, class... Args>
-auto of_each(const std::vector<pool_seat>& seats, F f, Args... args) {
-  std::vector<decltype(spawn_on(*seats[0].at, f, seats[0].server, args...))> all;
+using said_there =
+    typename spawned_coro<F, std::weak_ptr<seated_server>, Args...>::value_type;
+template <class T>
+using said_by_each = std::conditional_t<std::is_void_v<T>, void, std::vector<T>>;
+
+/// What those say whose loops are not closed. It has the seats: the pool_server may go
+/// before this begins.
+template <class F, class... Args>
+coro<said_by_each<said_there<F, Args...>>> of_each(std::vector<pool_seat> seats, F f,
+                                                   Args... args) {
+  std::vector<future<said_there<F, Args...>>> all;
   for (const pool_seat& s : seats) {
     try {
       all.push_back(spawn_on(*s.at, f, s.server, args...));
     } catch (const invalid_state&) {
     }
   }
-  return gather(std::move(all));
+  co_return co_await gather(std::move(all));
 }
 
 }  // namespace
@@ -228,19 +236,19 @@ pool_server::~pool_server() {
   for (const detail::pool_seat& s : seats_) detail::leave(s);
 }
 
-coro<> pool_server::close() { co_await detail::of_each(seats_, detail::close_one); }
+coro<> pool_server::close() { return detail::of_each(seats_, detail::close_one); }
 
 coro<> pool_server::wait_closed() {
-  co_await detail::of_each(seats_, detail::wait_for_one);
+  return detail::of_each(seats_, detail::wait_for_one);
 }
 
 coro<std::vector<std::size_t>> pool_server::connections() {
-  co_return co_await detail::of_each(seats_, detail::count_one);
+  return detail::of_each(seats_, detail::count_one);
 }
 
 coro<std::vector<shutdown_report>> pool_server::shutdown_all(std::int64_t within_ns,
                                                              shutdown_options options) {
-  co_return co_await detail::of_each(seats_, detail::shut_down_one, within_ns, options);
+  return detail::of_each(seats_, detail::shut_down_one, within_ns, options);
 }
 
 }  // namespace sheaf

@@ -190,6 +190,17 @@ TEST_CASE("loop_pool: shutdown() waits without blocking the loop that waits",
   run(scenario());
 }
 
+TEST_CASE("loop_pool: shutdown() may begin when the pool is gone", "[api][loop_pool]") {
+  const auto scenario = []() -> coro<> {
+    std::optional<loop_pool> pool(std::in_place, 2);
+    auto ends = create_task(pool->shutdown());
+    pool.reset();
+    co_await ends;
+    CHECK(ends.done());
+  };
+  run(scenario());
+}
+
 TEST_CASE("loop_pool: shutdown() that is cancelled goes on by itself",
           "[api][loop_pool]") {
   std::atomic<bool> ended{false};

@@ -184,6 +184,30 @@ TEST_CASE("serve_on: destroyed, it closes and asks the handlers to stop",
   run(scenario());
 }
 
+TEST_CASE("serve_on: what was asked of it may begin when it is gone", "[api][serve_on]") {
+  census seen;
+  const auto scenario = [&seen]() -> coro<> {
+    loop_pool pool(2);
+    std::optional<pool_server> s;
+    s.emplace(co_await serve_on(pool, echo{&seen}, "127.0.0.1", 0, dealing()));
+    const auto port = s->port();
+    auto closed = create_task(s->close());
+    auto over = create_task(s->wait_closed());
+    auto counts = create_task(s->connections());
+    auto reports = create_task(s->shutdown(5ms));
+    s.reset();
+    co_await closed;
+    co_await over;
+    const auto each = co_await counts;
+    CHECK(each == std::vector<std::size_t>{0, 0});
+    const auto told = co_await reports;
+    CHECK(told.size() == 2);
+    const auto nobody = co_await refused(port);  // named: g++ 12
+    CHECK(nobody);
+  };
+  run(scenario());
+}
+
 TEST_CASE("serve_on: the pool may end first, under load too, and nothing is left open",
           "[api][serve_on][R7]") {
   const std::size_t before = test::open_descriptors();
