@@ -39,6 +39,7 @@
 #include <sheaf/run_in_executor.hpp>
 #include <sheaf/scoped_task.hpp>
 #include <sheaf/semaphore.hpp>
+#include <sheaf/serve_on.hpp>
 #include <sheaf/server.hpp>
 #include <sheaf/server_options.hpp>
 #include <sheaf/shield.hpp>
