@@ -59,12 +59,13 @@ class [[nodiscard("the server closes when this is destroyed")]] server {
   void close_clients() noexcept;
   void abort_clients() noexcept;
 
-  /// Closes, when it has taken those who are connected, and lets the handlers finish; what has not ended after `within`, or at a time of
-  /// the loop's clock, is ended: the handler is cancelled (cancelled::why() is
-  /// cancel_why::shutdown, at() is the place of this call), and after the options' grace the
-  /// connection is aborted, so that no read or write of it works any more, and the handler
-  /// cancelled a second time. One that swallows that too is left behind, as a task of the
-  /// loop, and the report says so, and where it is. Takes `within` and the grace at most.
+  /// Closes, when it has taken those who are connected, and lets the handlers finish; what
+  /// has not ended after `within`, or at a time of the loop's clock, is ended: the handler is
+  /// cancelled (cancelled::why() is cancel_why::shutdown, at() is the place of this call),
+  /// and after the options' grace the connection is aborted, so that no read or write of it
+  /// works any more, and the handler cancelled a second time. One that swallows that too is
+  /// left behind, as a task of the loop, and the report says so, and where it is. Takes
+  /// `within` and the grace at most.
   ///
   /// A handler that has ended does not mean that all it wrote was sent: its connection
   /// counts until then. Failure: what a handler throws is reported, as ever, and in the

@@ -94,6 +94,22 @@ TEST_CASE("reverse_resolve: the name of an address, and of its port", "[api][res
   }());
 }
 
+TEST_CASE(
+    "resolve: a name takes a thread of libuv's, and does not hold the loop (THREAD-13)",
+    "[api][resolve][THREAD-13]") {
+  loop l;
+  test::busy_pool busy(l);
+  const auto asked = l.create_task(resolve("localhost", 80));
+  bool ran = false;
+  l.call_soon([&ran] { ran = true; });
+  for (int i = 0; i < 3; ++i) l.turn();
+  CHECK(ran);
+  CHECK_FALSE(asked.done());  // no thread is free
+  busy.free();
+  while (!asked.done()) l.turn();
+  CHECK_FALSE(asked.result().empty());
+}
+
 TEST_CASE("resolve: cancelled it ends at once, begun or not: total", "[api][resolve]") {
   loop l;
   test::busy_pool busy(l);
