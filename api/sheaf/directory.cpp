@@ -1,3 +1,4 @@
+#include <sheaf/detail/only_reader.hpp>
 #include <sheaf/detail/request_wait.hpp>
 #include <sheaf/directory.hpp>
 #include <sheaf/runtime/error.hpp>
@@ -11,28 +12,14 @@ namespace {
 
 constexpr std::size_t batch = 64;
 
-/// Two threads must not be at one directory.
-class only_reader {
- public:
-  explicit only_reader(bool& reading) : reading_(reading) {
-    if (std::exchange(reading_, true)) {
-      throw invalid_state("directory::next: another task waits for the next entry");
-    }
-  }
-  only_reader(const only_reader&) = delete;
-  only_reader& operator=(const only_reader&) = delete;
-  ~only_reader() { reading_ = false; }
-
- private:
-  bool& reading_;
-};
-
 }  // namespace
 
 coro<std::optional<entry>> directory::next_of(std::shared_ptr<state> s) {
   if (!s) throw invalid_state("directory::next: no directory is open");
   if (s->come.empty()) {
-    const only_reader here(s->reading);
+    // Two threads must not be at one directory.
+    const detail::only_reader here(
+        s->reading, "directory::next: another task waits for the next entry");
     const auto ask = [&s](runtime::loop& l, auto f) {
       return runtime::fs::readdir(l, s->open, batch, std::move(f));
     };

@@ -1,3 +1,4 @@
+#include <sheaf/detail/only_reader.hpp>
 #include <sheaf/detail/stream_buffer.hpp>
 #include <sheaf/line_reader.hpp>
 #include <sheaf/runtime/error.hpp>
@@ -82,16 +83,9 @@ line_reader::line_reader(const file& from, line_options options)
     : state_(std::make_shared<state>(state{from.core(), options})) {}
 
 coro<std::optional<std::string>> line_reader::next_of(std::shared_ptr<state> s) {
-  struct only_reader {
-    explicit only_reader(bool& r) : reading(r) {
-      if (std::exchange(reading, true)) {
-        throw invalid_state("fs::line_reader: another task waits for the next line");
-      }
-    }
-    ~only_reader() { reading = false; }
-    bool& reading;
-  };
-  const only_reader here(s->reading);
+  if (!s) throw invalid_state("fs::line_reader: this one was moved from");
+  const detail::only_reader here(s->reading,
+                                 "fs::line_reader: another task waits for the next line");
   for (;;) {
     std::optional<std::string> line = s->take();
     if (line) co_return line;

@@ -163,6 +163,17 @@ TEST_CASE("line_reader: one task at a time, and a cancelled wait loses no line: 
   CHECK(l.run_until_complete(lines.next()) == "two");
 }
 
+TEST_CASE("line_reader: one that was moved from says so", "[api][line_reader]") {
+  const scratch_dir dir;
+  dir.put("a", "one\n");
+  loop l;
+  const fs::file f = l.run_until_complete(fs::open(dir / "a"));
+  fs::line_reader lines(f);
+  const fs::line_reader to = std::move(lines);
+  CHECK_THROWS_AS(l.run_until_complete(lines.next()), invalid_state);
+  CHECK(l.run_until_complete(to.next()) == "one");
+}
+
 TEST_CASE("line_reader: an error of the file is told", "[api][line_reader]") {
   const scratch_dir dir;
   const std::string path = dir.path();

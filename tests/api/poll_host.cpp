@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <vector>
 
 #ifdef __linux__
 
@@ -75,6 +77,30 @@ TEST_CASE("poll_fd: streams, timers and threads under a plain poll(2)",
     ::close(ends[1]);
   }
   CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("poll_fd: it shows what the host's other ways to run the loop have left",
+          "[api][poll_fd]") {
+  const auto forever = [](loop& l) { l.run_forever(); };
+  const auto turns = [](loop& l) {
+    for (int i = 0; i < 3; ++i) l.turn();
+  };
+  for (const auto& runs : std::vector<std::function<void(loop&)>>{forever, turns}) {
+    loop l;
+    pollfd at{l.poll_fd(), POLLIN, 0};
+    l.run_ready();
+    REQUIRE(::poll(&at, 1, 0) == 0);
+    bool ran = false;
+    l.call_soon_threadsafe([&] {
+      l.call_later(1ms, [&ran] { ran = true; });
+      l.call_soon([&l] { l.stop(); });
+    });
+    runs(l);
+    while (!ran) {
+      REQUIRE(::poll(&at, 1, 20'000) > 0);
+      l.run_ready();
+    }
+  }
 }
 
 #endif

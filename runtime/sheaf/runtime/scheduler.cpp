@@ -324,6 +324,7 @@ scheduler::end scheduler::drive() {
     ~here() {
       s.running_ = false;
       s.debug_.leave();
+      s.touched();
     }
   };
   const here runs{*this};
@@ -352,9 +353,14 @@ bool scheduler::turn() {
   if (borrowed_) throw invalid_state("turn: a borrowed loop is run by its host");
   if (running_ || current()) throw invalid_state("turn: a loop is already running here");
   require_open("turn");
-  const detail::current_scope now_running(*this);
-  take_inbox();  // libuv does not poll for a loop that has nothing else to do
-  return uv_run(uv_, UV_RUN_NOWAIT) != 0 || jump();
+  bool more = false;
+  {
+    const detail::current_scope now_running(*this);
+    take_inbox();  // libuv does not poll for a loop that has nothing else to do
+    more = uv_run(uv_, UV_RUN_NOWAIT) != 0 || jump();
+  }
+  touched();
+  return more;
 }
 
 bool scheduler::blocking_turn() noexcept {

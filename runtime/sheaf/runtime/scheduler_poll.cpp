@@ -34,7 +34,7 @@ void scheduler::show_next() noexcept {
   waker_->ready_in(uv_backend_timeout(uv_));
 }
 
-// In a turn there is no need: its end looks at all.
+// In a turn there is no need: its end looks at all, or calls this.
 void scheduler::show_ready() noexcept {
   if (current() != this) waker_->ready_in(0);
 }
