@@ -10,7 +10,7 @@
 namespace {
 
 sheaf::coro<> echo(sheaf::stream s) {
-  constexpr std::size_t size = 65'536;
+  constexpr std::size_t size = 131'072;  // 64 KiB at a time cost 1.4 times as much CPU
   const std::unique_ptr<char[]> room(new char[size]);
   for (;;) {
     const std::size_t n = co_await s.read_some({room.get(), size});

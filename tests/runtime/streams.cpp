@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/disposition.hpp"
 #include "support/event_log.hpp"
 
 using namespace std::chrono_literals;
@@ -137,6 +138,47 @@ TEST_CASE("stream: try_write() sends what goes at once, and says when nothing do
   got.of(c.server);
   c.until([&] { return got.text.size() == sent + 5; });
 }
+
+TEST_CASE("stream: try_write() passes nothing by that is queued, nor the end",
+          "[runtime][streams]") {
+  connected c;
+  const std::string much(10'000'000, 'x');
+  c.client.write(much);
+  REQUIRE(c.client.write_queue_size() > 0);
+  CHECK(c.client.try_write("too early") == 0);
+  collector got;
+  got.of(c.server);
+  c.until([&] { return c.client.write_queue_size() == 0; });
+  CHECK(c.client.try_write("now") == 3);
+  c.client.shutdown();
+  std::error_code e;
+  CHECK(c.client.try_write("too late", e) == 0);
+  CHECK(e == std::errc::broken_pipe);
+  c.until([&] { return bool(got.end); });
+  CHECK(got.text == much + "now");
+}
+
+TEST_CASE("stream: try_write() before there is a connection sends nothing",
+          "[runtime][streams]") {
+  connected c;
+  tcp early(c.l);
+  std::error_code e;
+  CHECK(early.try_write("x", e) == 0);
+  CHECK(e);
+}
+
+#ifdef MSG_NOSIGNAL
+TEST_CASE("stream: try_write() to a peer that has gone raises no signal",
+          "[runtime][streams]") {
+  static int signals = 0;
+  const test::disposition counts(SIGPIPE, [](int) { ++signals; });
+  connected c;
+  c.server.close_reset();
+  std::error_code e;
+  while (e != std::errc::broken_pipe) c.client.try_write("x", e);
+  CHECK(signals == 0);
+}
+#endif
 
 TEST_CASE("tcp: a reset comes out as ECONNRESET", "[runtime][streams]") {
   connected c;

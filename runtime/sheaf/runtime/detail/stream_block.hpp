@@ -36,11 +36,15 @@ class stream_block : public requesting_block {
   static void on_sink_read(uv_stream_t* h, ssize_t n, const uv_buf_t* buffer);
   static void on_unusual_read(stream_block& self, ssize_t n, const uv_buf_t* buffer);
   void forget_reader() noexcept;
+  bool is_socket() noexcept;
+
+  static constexpr uv_os_fd_t unknown = -1, none = -2;
 
   stream::buffer_callback buffer_;
   stream::read_callback read_;
   stream::done_callback connection_;
   read_sink* sink_ = nullptr;
+  uv_os_fd_t socket_ = unknown;
   bool reading_ = false;
   bool listening_ = false;
 };
