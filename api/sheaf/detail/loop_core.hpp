@@ -89,6 +89,11 @@ class loop_core final : public runtime::scheduler {
 
   /// The context of what runs now; null while it has none.
   context_state* context() const noexcept { return context_; }
+  /// Whether what is made here may have to bring a context along: what is not a task, and has
+  /// none of its own, runs in the thread's.
+  bool may_have_context() const noexcept {
+    return context_ ? !context_->empty() : !current_task_;
+  }
   void set_context(context_state* c) noexcept { context_ = c; }
   /// The contexts of tasks that have one: of those made where a variable was set.
   context_state* context_of(std::uint64_t task) noexcept {

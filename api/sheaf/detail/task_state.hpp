@@ -216,8 +216,7 @@ class task_state : public future_state, public task_link {
         created_at_(at) {
     root.set_task(this);
     l.enlist(*this);
-    // A callback without a context of its own runs in the thread's.
-    if (l.context() ? !l.context()->empty() : !l.current_task()) [[unlikely]]
+    if (l.may_have_context()) [[unlikely]]
       inherit_context();
     if (l.deadlines_used()) [[unlikely]]
       inherit_deadline();

@@ -7,9 +7,12 @@ namespace sheaf::detail {
 
 void thread_call::submit(const char* what, runtime::thread_pool& pool, with_context c) {
   try {
-    if (c == with_context::yes && has_context()) [[unlikely]]
+    if (c == with_context::yes && loop().may_have_context() && has_context()) [[unlikely]] {
       context_ = copy_context().state();
-    trace_submit(what);
+      in_context_ = true;
+    }
+    if (runtime::tracing(loop())) [[unlikely]]
+      trace_submit(what);
     pool.submit(*this, loop());
   } catch (...) {
     release();
@@ -22,7 +25,7 @@ void thread_call::submit(const char* what, runtime::thread_pool& pool, with_cont
 void thread_call::execute() noexcept {
   if (withdrawn_.load(std::memory_order_relaxed)) return forget();
   try {
-    if (context_) [[unlikely]] {
+    if (in_context_) [[unlikely]] {
       const context_scope in(*context_);
       call();
     } else {
@@ -39,7 +42,8 @@ void thread_call::execute() noexcept {
 
 void thread_call::run() noexcept {
   loop().expect_threads(-1);
-  trace_ran();
+  if (record_) [[unlikely]]
+    trace_ran();
   if (done()) {  // it was cancelled meanwhile
     let_go();
   } else if (ended_ == ending::error) {
@@ -66,7 +70,6 @@ void thread_call::let_go() noexcept {
 void thread_call::trace_submit(const char* what) {
   loop_core& l = loop();
   auto* const t = runtime::tracing(l);
-  if (!t) return;
   const task_state* const by = l.current_task();
   record_ = std::make_unique<record>(record{what, l.next_join_id(), {}});
   t->work_submitted(l.now(), record_->request, what, by ? by->id() : 0);
@@ -76,7 +79,7 @@ void thread_call::trace_submit(const char* what) {
 
 void thread_call::trace_ran() noexcept {
   auto* const t = runtime::tracing(loop());
-  if (!t || !record_ || record_->ran.end_ns == 0 || ended_ == ending::not_called) return;
+  if (!t || record_->ran.end_ns == 0 || ended_ == ending::not_called) return;
   const auto& [what, request, ran] = *record_;
   t->work_ran(ran.begin_ns, ran.end_ns, request, what, ran.thread);
 }

@@ -230,13 +230,10 @@ void scheduler::wait_for_jobs() noexcept {
   while (inbox_->jobs() != jobs_given_) std::this_thread::sleep_for(nap);
 }
 
-void scheduler::expect_threads(int change) noexcept {
-  const bool before = expected_threads_ > 0;
-  expected_threads_ += change;
-  const bool now_expected = expected_threads_ > 0;
-  if (closed_ || before == now_expected) return;
+void scheduler::stay_for_threads(bool on) noexcept {
+  if (closed_) return;
   auto* const h = reinterpret_cast<uv_handle_t*>(&handles_->async);
-  now_expected ? uv_ref(h) : uv_unref(h);
+  on ? uv_ref(h) : uv_unref(h);
 }
 
 void scheduler::refuse(const char* what, bool if_closed) const {

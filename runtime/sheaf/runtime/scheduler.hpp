@@ -164,7 +164,12 @@ class scheduler {
 
   /// A job was given to a thread pool, or has come back and run (-1): the loop waits for those
   /// under way.
-  void expect_threads(int change) noexcept;
+  void expect_threads(int change) noexcept {
+    const bool before = expected_threads_ > 0;
+    expected_threads_ += change;
+    if (before != (expected_threads_ > 0)) [[unlikely]]
+      stay_for_threads(!before);
+  }
   void job_given() noexcept {
     ++jobs_given_;
     expect_threads(+1);
@@ -245,6 +250,7 @@ class scheduler {
     draining_ = on;
     tells_timers_ = !on || trace_ != nullptr;
   }
+  void stay_for_threads(bool on) noexcept;
   void armed(const timer_node& n, std::uint64_t deadline_ns) noexcept;
   void disarmed(const timer_node& n) noexcept;
   void expire() noexcept;

@@ -58,13 +58,6 @@ thread_pool::need thread_pool::add(pool_job& job) {
   return call_one() ? need::wake : need::nothing;
 }
 
-bool thread_pool::call_one() noexcept {
-  if (queued_ == 0 || idle_ == 0 || called_ > 0) return false;
-  --idle_;
-  ++called_;
-  return true;
-}
-
 void thread_pool::start_thread(pool_job& job) {
   try {
     const std::lock_guard hold(sleep_lock_);
@@ -138,9 +131,8 @@ void thread_pool::serve() noexcept {
   }
 }
 
-void thread_pool::execute(pool_job& job) noexcept {
+void thread_pool::execute_measured(pool_job& job) noexcept {
   pool_job::times* const t = job.times_;
-  if (!t) return job.execute();
   t->thread = static_cast<std::uint32_t>(gettid());
   t->begin_ns = uv_hrtime();
   job.execute();

@@ -80,7 +80,12 @@ class thread_pool {
   need add(pool_job& job);
   /// Under lock_: calls one that sleeps, unless nobody is needed or one is on the way; the
   /// caller wakes it.
-  bool call_one() noexcept;
+  bool call_one() noexcept {
+    if (queued_ == 0 || idle_ == 0 || called_ > 0) return false;
+    --idle_;
+    ++called_;
+    return true;
+  }
   bool withdraw(pool_job& job) noexcept;
   struct finding {
     pool_job* job;  // null: sleep, or leave
@@ -89,7 +94,10 @@ class thread_pool {
   };
   finding look(bool was_called) noexcept;
   void serve() noexcept;
-  static void execute(pool_job& job) noexcept;
+  static void execute(pool_job& job) noexcept {
+    job.times_ ? execute_measured(job) : job.execute();
+  }
+  static void execute_measured(pool_job& job) noexcept;
   void start_thread(pool_job& job);
   void wake(std::size_t n) noexcept;
   void wait_for_call() noexcept;
