@@ -18,10 +18,10 @@ namespace sheaf {
 ///     for (const auto& child : all.children()) std::cout << describe(child) << '\n';
 ///
 /// Taken down when the combinator failed, in the order of the arguments or elements; nothing
-/// is taken down for one that succeeds. Times are the loop's, as it knew them at the batch.
-/// One is missing where nobody looked at the clock: `started` of what never began, `ended` of
-/// what runs on, and of what gave its value to a gather or map before anything failed there,
-/// unless the loop was recording a trace. Of such elements of a map the name is gone too.
+/// is taken down for one that succeeds. Times are the loop's, as it knew them at the batch;
+/// what was over when it was given ended then. `started` is missing of what never began,
+/// `ended` of what runs on. Of elements of a map that gave their value before anything failed
+/// there name and times are gone: it keeps no more children than its limit.
 struct child_report {
   using time_point = std::chrono::steady_clock::time_point;
 

@@ -66,9 +66,6 @@ void join_state::fill_table() noexcept {
     for (std::size_t place = 0; place < size_; ++place) {
       if (links_[place].child) fill_row(*table_, place);
     }
-    for (const join_link* l = first_end_; l; l = l->ended.next) {
-      table_->rows[row_of(place_of(*l))].ended = l->ended.at;
-    }
   } catch (...) {  // out of memory: then there is none
     table_.reset();
   }
@@ -80,6 +77,7 @@ void join_state::fill_row(child_table& table, std::size_t place) const {
   row.status = c.status();
   row.error = c.error();
   row.cause = c.cause();
+  if (c.done()) row.ended = links_[place].ended.at;
   row.started = table.starts ? table.starts[place] : began_;
   row.is_task = c.is_task();
   if (!row.is_task) return;

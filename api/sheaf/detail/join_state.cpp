@@ -89,6 +89,7 @@ void join_state::settled(watcher& w) noexcept {
   static_assert(std::is_standard_layout_v<join_link>);
   static_assert(offsetof(watcher, prev) == offsetof(join_link::end, unregistered));
   join_link& l = reinterpret_cast<join_link&>(w);
+  l.ended.at = loop().batch_time();
   if (l.child->status() != future_status::value || attentive_) [[unlikely]]
     settled_unusually(l);
   if (--running_ == 0) [[unlikely]]
@@ -120,7 +121,7 @@ void join_state::cancel_as(const cancel_ref& cause) noexcept {
 
 // Puts it behind those that ended before it.
 void join_state::note(join_link& l) noexcept {
-  l.ended = {nullptr, nullptr, loop().batch_time()};
+  l.ended.next = nullptr;
   (first_end_ ? last_end_->ended.next : first_end_) = &l;
   last_end_ = &l;
   const bool good = l.child->status() == future_status::value;
@@ -241,6 +242,7 @@ bool join_state::stop_children(const cancel_ref& cause) noexcept {
 void join_state::let_go(join_link& l) noexcept {
   if (!l.registration.registered()) return;
   l.child->unwatch(l.registration);
+  l.ended = {};
   --running_;
 }
 
@@ -354,7 +356,6 @@ void join_state::release_children() noexcept {
 // ---- trace -----------------------------------------------------------------------------
 
 void join_state::trace_begin() noexcept {
-  attentive_ = true;  // the table is to have all times
   auto& t = *loop().trace();
   const auto now = loop().now();
   const task_state* const owner = loop().current_task();

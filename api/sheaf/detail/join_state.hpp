@@ -25,7 +25,7 @@ struct join_link {
     watcher*
         unregistered;  // null, where a watcher has what tells that it is not registered
     join_link* next;   // which ended after it
-    std::uint64_t at;  // nanoseconds of the loop's clock
+    std::uint64_t at;  // nanoseconds of the loop's clock; 0: it was let go before
   };
 
   join_link() noexcept {}
@@ -123,8 +123,10 @@ class join_state : public future_state {
     if (!l.child->done()) [[likely]] {
       ++running_;
       l.child->watch(l.registration, *this);
-    } else if (l.child->status() != future_status::value || attentive_) [[unlikely]] {
-      note(l);
+    } else {
+      l.ended = {nullptr, nullptr, loop().batch_time()};
+      if (l.child->status() != future_status::value || attentive_) [[unlikely]]
+        note(l);
     }
   }
 

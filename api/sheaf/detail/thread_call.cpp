@@ -7,7 +7,8 @@ namespace sheaf::detail {
 
 void thread_call::submit(const char* what, runtime::thread_pool& pool, with_context c) {
   try {
-    if (c == with_context::yes && loop().may_have_context() && has_context()) [[unlikely]] {
+    if (c == with_context::yes && loop().may_have_context() && has_context())
+        [[unlikely]] {
       context_ = copy_context().state();
       in_context_ = true;
     }
