@@ -172,7 +172,9 @@ void scheduler::drain() noexcept {
     }
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
-    if (inbox_->some()) take_inbox();
+    // Else after the next poll: taking each message as it comes would pass the inbox to and
+    // fro between two processors for each.
+    if (!ready_.empty() && inbox_->some()) take_inbox();
   } while (!ready_.empty() && !stop_ && !leaving_ &&
            (resumed_ < look_at_ || !over_budget(from, until)));
   if (clock_ != clock_kind::real)
