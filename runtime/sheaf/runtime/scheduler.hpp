@@ -103,8 +103,7 @@ class scheduler {
   void advance(std::chrono::nanoseconds by);  // of a manual clock
 
   enum class end { stopped, blocked };
-  /// Runs until stop() or until nothing can happen any more. Rethrows a system_exit.
-  end drive();
+  end drive();  ///< until stop(), or nothing can happen any more; rethrows a system_exit
   /// Runs what can run now and polls once without blocking; true while more is to come.
   bool turn();
   /// The same for a host that polls poll_fd(), or none.
@@ -165,18 +164,13 @@ class scheduler {
   /// A job was given to a thread pool, or has come back and run (-1): the loop waits for those
   /// under way.
   void expect_threads(int change) noexcept {
-    const bool before = expected_threads_ > 0;
-    expected_threads_ += change;
-    if (before != (expected_threads_ > 0)) [[unlikely]]
-      stay_for_threads(!before);
+    const auto before = std::exchange(expected_threads_, expected_threads_ + change);
+    if (before == 0 || expected_threads_ == 0) stay_for_threads(before == 0);
   }
-  void job_given() noexcept {
-    ++jobs_given_;
-    expect_threads(+1);
-  }
-  void job_taken_back() noexcept {
-    --jobs_given_;
-    expect_threads(-1);
+  /// A job was given (+1), or taken back before it was done.
+  void give_job(int change) noexcept {
+    jobs_given_ += static_cast<std::uint64_t>(change);
+    expect_threads(change);
   }
 
   /// Marks a scheduler that a layer above has derived from; null for the runtime's own.

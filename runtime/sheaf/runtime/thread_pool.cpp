@@ -26,7 +26,7 @@ std::size_t thread_pool::default_size() noexcept {
 
 void thread_pool::submit(pool_job& job, scheduler& home) {
   job.home_ = &home;
-  home.job_given();
+  home.give_job(+1);
   try {
     switch (add(job)) {
       case need::nothing:
@@ -37,7 +37,7 @@ void thread_pool::submit(pool_job& job, scheduler& home) {
         return start_thread(job);
     }
   } catch (...) {
-    home.job_taken_back();
+    home.give_job(-1);
     throw;
   }
 }
