@@ -1,3 +1,4 @@
+#include <sheaf/runtime/configure.hpp>
 #include <sheaf/runtime/fs.hpp>
 #include <sheaf/runtime/loop.hpp>
 
@@ -7,6 +8,7 @@
 #include <uv.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,6 +31,14 @@ namespace {
 
 /// What an operation has to work on.
 struct setting {
+  /// How the kernel is asked: by libuv's threads, or by io_uring where libuv has the option and
+  /// the system lets it.
+  enum class by { threads, io_uring };
+  explicit setting(by how) {
+    if (how == by::threads) return;
+    ::setenv("UV_USE_IO_URING", "1", 1);
+    configure(l, loop_option::use_io_uring_sqpoll);
+  }
   loop l;
   scratch_dir in;
   std::string file = in.put("file", "hello");
@@ -67,7 +77,9 @@ struct setting {
          e);
   }
   void note(const fs::space& s, std::error_code e) {
-    note(std::string(s.blocks > 0 && s.block_size > 0 ? "space" : ""), e);
+    note(std::string(s.blocks > 0 && s.block_size > 0 && s.fragment_size > 0 ? "space"
+                                                                             : ""),
+         e);
   }
   void note(fs::temporary_file t, std::error_code e) {
     if (!e) test::checked(::close(t.descriptor), "close");
@@ -319,16 +331,21 @@ TEST_CASE("fs: each operation does what it says, or tells why not", "[runtime][f
   {
     const loop first;
   }  // makes what libuv has once for a process
+#if UV_VERSION_HEX >= ((1 << 16) | (49 << 8))
+  const auto how = GENERATE(setting::by::threads, setting::by::io_uring);
+#else
+  const auto how = setting::by::threads;
+#endif
   for (const operation& o : operations) {
     INFO(o.name);
     {
-      setting s;
+      setting s(how);
       s.run(o.good(s));
       CHECK_FALSE(*s.answer);
       CHECK(o.then(s));
     }
     {
-      setting s;
+      setting s(how);
       s.run(o.bad(s));
       CHECK(s.answer->value() == o.error);
       CHECK(s.answer->category() == sheaf::uv_category());

@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -246,4 +247,27 @@ TEST_CASE("udp: takes over a socket of the system's", "[runtime][udp]") {
   CHECK(u.sockname().port() == port);
   test::descriptor other = test::bound(SOCK_DGRAM);
   CHECK(thrown_by([&] { u.open(other.get()); }) == "EBUSY");
+}
+
+TEST_CASE("udp: takes over a socket with the options that are asked for",
+          "[runtime][udp]") {
+  loop l;
+  const auto option = [](const udp& u, int name) {
+    int on = -1;
+    socklen_t size = sizeof on;
+    CHECK(::getsockopt(u.fileno(), SOL_SOCKET, name, &on, &size) == 0);
+    return on;
+  };
+  const auto taken = [&](udp& u, auto... how) {
+    u.open(test::bound(SOCK_DGRAM).release(), how...);
+    return std::pair(option(u, SO_REUSEADDR), option(u, SO_REUSEPORT));
+  };
+  udp as_libuv_does(l), as_it_is(l), address(l), port(l), neither(l);
+  CHECK(taken(as_libuv_does) == std::pair(1, 0));
+  CHECK(taken(as_it_is, udp_bind::none) == std::pair(0, 0));
+  CHECK(taken(address, udp_bind::reuse_address) == std::pair(1, 0));
+  CHECK(taken(port, udp_bind::reuse_port) == std::pair(0, 1));
+  const test::descriptor stays = test::bound(SOCK_DGRAM);
+  CHECK(thrown_by([&] { neither.open(stays.get(), udp_bind::ipv6_only); }) == "EINVAL");
+  CHECK(thrown_by([&] { port.open(stays.get(), udp_bind::none); }) == "EBUSY");
 }

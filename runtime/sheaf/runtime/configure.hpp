@@ -8,7 +8,9 @@ class loop;
 enum class loop_option {
   metrics_idle_time,  ///< idle_time() counts; a look at the clock before and after each poll
   block_sigprof,      ///< a profiler's signal does not interrupt the poll
-  use_io_uring_sqpoll  ///< the kernel's thread takes file operations: libuv 1.49 and later
+  /// A thread of the kernel's takes file operations: libuv 1.49 and later, which also wants
+  /// UV_USE_IO_URING=1 in the environment. Where the system refuses, libuv's threads take them.
+  use_io_uring_sqpoll
 };
 
 /// Before the loop has run. Throws uv_error (ENOSYS, EINVAL) for what this libuv or system has

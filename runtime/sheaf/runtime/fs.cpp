@@ -212,11 +212,25 @@ request fstat(loop& l, int descriptor, status_callback f) {
                          uv_fs_fstat);
 }
 
+namespace {
+
+std::uint64_t fragment_size(const uv_statfs_t& s) noexcept {
+#if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
+  return s.f_frsize;
+#else
+  return s.f_bsize;
+#endif
+}
+
+}  // namespace
+
 request statfs(loop& l, std::string_view path, space_callback f) {
   const auto take = [](space_callback& to, uv_fs_t& r, std::error_code e, auto&) {
     if (e) return to({}, e);
     const auto& s = *static_cast<const uv_statfs_t*>(r.ptr);
-    to({s.f_type, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree}, e);
+    to({s.f_type, s.f_bsize, s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree,
+        fragment_size(s)},
+       e);
   };
   return with_path(l, "fs::statfs", path, std::move(f), take, uv_fs_statfs);
 }

@@ -81,6 +81,7 @@ struct space {
   std::uint64_t available_blocks = 0;  ///< to users that are not root
   std::uint64_t files = 0;
   std::uint64_t free_files = 0;
+  std::uint64_t fragment_size = 0;  ///< what `blocks` count; block_size before libuv 1.52
 };
 using space_callback = unique_function<void(const space&, std::error_code)>;
 request statfs(loop& l, std::string_view path, space_callback f);

@@ -29,7 +29,8 @@ class [[nodiscard("the request is cancelled when this is destroyed")]] request {
   bool pending() const noexcept;
 
   /// Asks libuv to drop it. True if it will: the callback then gets UV_ECANCELED. False once
-  /// a thread has begun with it: it runs to its end, and the callback gets its result.
+  /// a thread has begun with it: it runs to its end, and the callback gets its result. What the
+  /// kernel does by io_uring can be dropped while it waits, since libuv 1.53; not before.
   bool cancel() noexcept;
 
   /// Keeps `what`, which its thread needs, until libuv has let go, this object gone or not;

@@ -43,12 +43,12 @@ int prepare_reuse_port(uv_tcp_t* h, const address& to) {
 #endif
 
 #if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
-int set_keepalive(tcp_block& b, unsigned delay, unsigned interval, unsigned count) {
+int set_keepalive(tcp_block& b, int, unsigned delay, unsigned interval, unsigned count) {
   return uv_tcp_keepalive_ex(&b.uv, 1, delay, interval, count);
 }
 #else
-int set_keepalive(tcp_block& b, unsigned delay, unsigned interval, unsigned count) {
-  const int fd = detail::fileno(b);
+int set_keepalive(tcp_block& b, int fd, unsigned delay, unsigned interval,
+                  unsigned count) {
   const int code = uv_tcp_keepalive(&b.uv, 1, delay);
   if (code < 0) return code;
   const auto set = [fd](int option, unsigned value) {
@@ -108,9 +108,12 @@ void tcp::keepalive(bool on, std::chrono::seconds delay) {
 void tcp::keepalive(std::chrono::seconds delay, std::chrono::seconds interval,
                     int count) {
   tcp_block& b = as_tcp(block(), "tcp::keepalive");
-  const int code = count < 1 ? UV_EINVAL
-                             : set_keepalive(b, seconds_of(delay), seconds_of(interval),
-                                             static_cast<unsigned>(count));
+  // Without a socket uv_tcp_keepalive_ex keeps that it is on, forgets the numbers, and says 0.
+  const int fd = detail::fileno(b);
+  const int code = count < 1
+                       ? UV_EINVAL
+                       : set_keepalive(b, fd, seconds_of(delay), seconds_of(interval),
+                                       static_cast<unsigned>(count));
   checked(code, "tcp::keepalive");
 }
 

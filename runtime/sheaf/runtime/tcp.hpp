@@ -48,7 +48,7 @@ class tcp : public stream {
   void nodelay(bool on);
   /// Probes a silent connection after `delay`, then once a second; ten that are not answered
   /// end it with ETIMEDOUT. Throws uv_error (EINVAL) for less than a second. Before there is a
-  /// socket libuv keeps the delay for later.
+  /// socket libuv keeps that it is on, and not the delay: 60 seconds then.
   void keepalive(bool on, std::chrono::seconds delay = std::chrono::seconds(60));
   /// The same with the pause between probes, and how many. Needs a socket (EBADF).
   void keepalive(std::chrono::seconds delay, std::chrono::seconds interval, int count);

@@ -26,11 +26,12 @@ int libuv_pool_size() noexcept {
 }
 
 // libuv names the threads of its pool since 1.50 only. Before, they bear the name of the
-// thread that first used the pool, so that they can only be counted.
-bool is_libuv_worker(const std::filesystem::path& thread) {
+// thread that first used the pool, so that they can only be counted. The kernel's threads for
+// io_uring never leave the kernel: "iou-sqp-" and "iou-wrk-" with a number.
+bool only_runs_requests(const std::filesystem::path& thread) {
   std::string name;
   std::ifstream(thread / "comm") >> name;
-  return name == "libuv-worker";
+  return name == "libuv-worker" || name.starts_with("iou-");
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ void count_libuv_threads() noexcept {
 bool other_threads_exist() noexcept try {
   int others = -1 - pool_threads - libuv_threads - (&__tsan_init ? 1 : 0);
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
-    if (!is_libuv_worker(thread.path())) ++others;
+    if (!only_runs_requests(thread.path())) ++others;
   }
   return others > 0;
 } catch (...) {

@@ -110,9 +110,10 @@ bool try_send_to(udp_block& b, std::string_view bytes, const sockaddr* to) {
 }
 
 #if UV_VERSION_HEX >= ((1 << 16) | (50 << 8))
-/// In pieces, for libuv's arrays to stand on the stack.
+/// In pieces of what libuv gives the system at once: asked for more, uv__udp_sendmsgv of 1.50 to
+/// 1.53 leaves some out after its first 20, and says that all went.
 std::size_t try_send_all(udp_block& b, std::span<const udp::outgoing> all) {
-  constexpr std::size_t most = 32;
+  constexpr std::size_t most = 20;
   std::size_t sent = 0;
   while (sent < all.size()) {
     const auto piece = all.subspan(sent, std::min(most, all.size() - sent));
@@ -156,6 +157,17 @@ int prepare_reuse_port(uv_udp_t*, const address&) { return 0; }
 constexpr unsigned reuse_port_flag = 0;
 int prepare_reuse_port(uv_udp_t* h, const address& to) {
   return detail::open_reusing_port(h, SOCK_DGRAM, uv_udp_open, to);
+}
+#endif
+
+#if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
+int open_with(uv_udp_t* h, int socket, udp_bind, unsigned flags) {
+  return uv_udp_open_ex(h, socket, flags);
+}
+#else
+int open_with(uv_udp_t* h, int socket, udp_bind how, unsigned) {
+  return detail::open_keeping_reuse(h, socket, has(how, udp_bind::reuse_address),
+                                    has(how, udp_bind::reuse_port));
 }
 #endif
 
@@ -203,6 +215,13 @@ udp::udp(loop& owner, address_family family, reading how)
 
 void udp::open(int socket) {
   checked(uv_udp_open(&as_udp(block(), "udp::open").uv, socket), "uv_udp_open");
+}
+
+void udp::open(int socket, udp_bind how) {
+  constexpr udp_bind others = udp_bind::ipv6_only | udp_bind::receive_errors;
+  checked(has(how, others) ? UV_EINVAL : 0, "uv_udp_open_ex");
+  checked(open_with(&as_udp(block(), "udp::open").uv, socket, how, to_flags(how)),
+          "uv_udp_open_ex");
 }
 
 void udp::bind(const address& to, udp_bind how) {

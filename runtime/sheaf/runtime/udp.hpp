@@ -61,6 +61,11 @@ class udp : public handle {
   /// Throws uv_error (EBUSY if there is one already, EEXIST if a handle of the loop has this
   /// one); the socket then stays the caller's.
   void open(int socket);
+  /// The same with its options as `how` says, which is a set of reuse_address and reuse_port:
+  /// open(socket) sets SO_REUSEADDR, as uv_udp_open does, and whoever sets it too may then take
+  /// the port. An option that `how` does not name stays as the socket has it. Throws uv_error
+  /// (EINVAL) for another. uv_udp_open_ex; before libuv 1.52 we set the options.
+  void open(int socket, udp_bind how);
   /// Takes an address; port 0 picks a free one. Throws uv_error (EADDRINUSE). Before libuv 1.49
   /// reuse_port is set on the socket by ourselves.
   void bind(const address& to, udp_bind how = udp_bind::none);

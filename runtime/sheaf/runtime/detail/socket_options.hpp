@@ -43,18 +43,38 @@ address name_of(const Handle& h, int (*f)(const Handle*, sockaddr*, int*),
   return address::from(reinterpret_cast<sockaddr*>(&raw));
 }
 
+/// Gives libuv's code, as those below.
+inline int set_socket_option(int fd, int option, int value) noexcept {
+  const int done = ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value);
+  return done != 0 ? uv_translate_sys_error(errno) : 0;
+}
+
+/// uv_udp_open_ex() for libuv before 1.52, whose uv_udp_open() sets SO_REUSEADDR.
+inline int open_keeping_reuse(uv_udp_t* h, int fd, bool reuse_address, bool reuse_port) {
+  int before = 0;
+  socklen_t size = sizeof before;
+  if (::getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &before, &size) != 0) {
+    return uv_translate_sys_error(errno);
+  }
+  if (reuse_port) {
+    const int code = set_socket_option(fd, SO_REUSEPORT, 1);
+    if (code < 0) return code;
+  }
+  const int code = uv_udp_open(h, fd);
+  if (code == 0 && !reuse_address) set_socket_option(fd, SO_REUSEADDR, before);
+  return code;
+}
+
 /// SO_REUSEPORT for libuv before 1.49, on a socket that the handle then has: it must be set
-/// before the bind, and only then does libuv make the socket. Gives libuv's code.
+/// before the bind, and only then does libuv make the socket.
 template <class Handle>
 int open_reusing_port(Handle* h, int type, int (*open)(Handle*, uv_os_sock_t),
                       const address& to) {
   const int family = to.is_ipv6() ? AF_INET6 : AF_INET;
   const int fd = ::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return uv_translate_sys_error(errno);
-  const int on = 1;
-  const int code = ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0
-                       ? uv_translate_sys_error(errno)
-                       : open(h, fd);
+  int code = set_socket_option(fd, SO_REUSEPORT, 1);
+  if (code == 0) code = open(h, fd);
   if (code < 0) ::close(fd);
   return code;
 }
