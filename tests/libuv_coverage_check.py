@@ -2,8 +2,9 @@
 """Checks docs/libuv.md against the installed uv.h and against the headers of runtime/.
 
 Every public function has one row; what a row names of ours exists, and is the caller of that
-function, or the row tells why not; a row without anything of ours gives a reason. Functions
-that this libuv does not have need the version that brought them: "since 1.NN".
+function, or the row tells why not; a row without anything of ours gives a reason. The note of
+a function that 1.44 has not begins with the version that brought it, "since 1.NN": an older
+uv.h must not have it, and a newer one must.
 """
 
 import re
@@ -19,7 +20,7 @@ COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*(?:\\\n(?:[^\n\\]|\\.)*)*", re.M)
 DECLARED = re.compile(r"UV_EXTERN\b[^;()]*?\b(uv_\w+)\s*\(")
 ROW = re.compile(r"^\| `(uv_\w+)` \| (.*?) \| (.*?) ?\|$", re.M)
-SINCE = re.compile(r"since 1\.(\d+)")
+SINCE = re.compile(r"^since 1\.(\d+)")
 OURS = re.compile(r"`([\w:]+)`")
 
 
@@ -82,8 +83,9 @@ def main():
 
     for name, ours, note in rows:
         since = SINCE.search(note)
-        if name not in declared and not (since and int(since[1]) > minor):
-            problems.append(f"{name} is not in uv.h 1.{minor}")
+        newer = since is not None and int(since[1]) > minor
+        if newer == (name in declared):
+            problems.append(f"{name} is {'' if newer else 'not '}in uv.h 1.{minor}")
         if ours == "-":
             if not note:
                 problems.append(f"{name} is not wrapped, and no reason is given")
