@@ -136,6 +136,11 @@ TEST_CASE("tls: the context of a name brings its trust and what it takes for an 
   const auto cut_off = [](tls_context c, tls_context s) -> coro<> {
     both_ends p = co_await tls_pair(c, s, to("one.test"));
     co_await p.client.write("all of it");
+    // Nothing may be left that the client has not read, such as tickets: the system then makes
+    // its end a reset, of which libuv tells since 1.52.
+    co_await p.server.write(".");
+    const std::string read = co_await p.client.readexactly(1);
+    CHECK(read == ".");
     p.client.abort();
     const std::string got = co_await p.server.read();
     CHECK(got == "all of it");
