@@ -5,7 +5,7 @@
 #include "support/counted.hpp"
 #include "support/event_log.hpp"
 #include "support/report_log.hpp"
-#include "support/tsan_exceptions.hpp"
+#include "support/tsan_blind_spots.hpp"
 
 #include <sheaf/context_var.hpp>
 #include <sheaf/run.hpp>

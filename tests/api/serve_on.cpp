@@ -3,7 +3,7 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/descriptors.hpp"
-#include "support/tsan_exceptions.hpp"
+#include "support/tsan_blind_spots.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>

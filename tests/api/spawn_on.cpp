@@ -5,7 +5,7 @@
 #include "support/counted.hpp"
 #include "support/host.hpp"
 #include "support/report_log.hpp"
-#include "support/tsan_exceptions.hpp"
+#include "support/tsan_blind_spots.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/context_var.hpp>

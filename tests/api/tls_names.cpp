@@ -1,9 +1,8 @@
 #include "support/catch.hpp"
 #include "support/tls_pair.hpp"
+#include "support/tls_visitor.hpp"
 
 #include <fcntl.h>
-#include <openssl/ssl.h>
-#include <unistd.h>
 
 #include <sheaf/run.hpp>
 #include <sheaf/task.hpp>
@@ -171,41 +170,6 @@ TEST_CASE("tls: a function may choose by name, or refuse", "[api][tls]") {
 
 namespace {
 
-/// A client of OpenSSL's own, which blocks its thread: gives whether it resumed, and takes a
-/// session with it.
-class visitor {
- public:
-  visitor() : context_(SSL_CTX_new(TLS_client_method())) {}
-  visitor(const visitor&) = delete;
-  visitor& operator=(const visitor&) = delete;
-  ~visitor() {
-    SSL_SESSION_free(session_);
-    SSL_CTX_free(context_);
-  }
-
-  std::string visit(int socket, const char* name) {
-    SSL* const ssl = SSL_new(context_);
-    SSL_set_fd(ssl, socket);
-    SSL_set_tlsext_host_name(ssl, name);
-    if (session_) SSL_set_session(ssl, session_);
-    char byte = 0;
-    std::string how = "refused";
-    if (SSL_connect(ssl) == 1 && SSL_read(ssl, &byte, 1) == 1) {
-      how = SSL_session_reused(ssl) ? "resumed" : "full";
-      SSL_SESSION_free(session_);
-      session_ = SSL_get1_session(ssl);
-      SSL_shutdown(ssl);
-    }
-    SSL_free(ssl);
-    ::close(socket);
-    return how;
-  }
-
- private:
-  SSL_CTX* context_;
-  SSL_SESSION* session_ = nullptr;
-};
-
 coro<> serve_one(stream s, tls_context server) {
   co_await s.start_tls(server);
   co_await s.write("x");
@@ -213,7 +177,7 @@ coro<> serve_one(stream s, tls_context server) {
 }
 
 coro<std::string> visits(tls_context server, std::vector<const char*> names) {
-  visitor v;
+  test::tls_visitor v;
   std::string all;
   for (const char* name : names) {
     const auto ends = runtime::make_socket_pair();
