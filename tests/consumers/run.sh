@@ -10,23 +10,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 mkdir -p "${1:?usage: run.sh BUILD_ROOT}"
 out=$(cd "$1" && pwd)
-failed=0
+# shellcheck source=tests/consumers/ways.sh
+. "$here/ways.sh"
 
 export CCACHE_BASEDIR=$out CCACHE_NOHASHDIR=1
-
-# way NAME COMMAND...: runs it with its output in a log, says how it went.
-way() {
-  local name=$1 log="$out/${1// /-}.log"
-  shift
-  if "$@" >"$log" 2>&1; then
-    echo "PASS $name"
-  else
-    echo "FAIL $name"
-    echo "    the end of $log:"
-    tail -n 30 "$log" | sed 's/^/    /'
-    failed=1
-  fi
-}
 
 # The tree as a release has it: tracked files, and new ones that are not ignored.
 copy_tree() {
