@@ -160,7 +160,8 @@ TEST_CASE("contract: combinators", "[api][contract]") {
     auto [all, none] = co_await wait(some, wait_options().return_when(all_completed));
     CHECK((all.size() == 3 && none.empty()));
     auto more = tasks(1);
-    co_await wait(more, wait_options().return_when(first_exception));
+    auto [fine, rest] = co_await wait(more, wait_options().return_when(first_exception));
+    CHECK((fine.size() == 1 && rest.empty()));
 
     const int in_time = co_await wait_for(give(1), 100ms);
     CHECK(in_time == 1);
