@@ -51,8 +51,8 @@ class serve_on_options {
 /// A server on each loop of a pool: what serve_on() gives.
 ///
 /// Ownership: moved, never copied. Destroying it is as destroying a server: it closes, and asks
-/// the handlers to stop, but waits for nobody. It may be destroyed after the pool, whose end
-/// ends the servers. Thread: the loop's that called serve_on().
+/// the handlers to stop, but waits for nobody. It may outlive the pool, whose end ends the
+/// servers: it has no loops to ask then. Thread: the loop's that called serve_on().
 class [[nodiscard("the servers close when this is destroyed")]] pool_server {
  public:
   pool_server(pool_server&&) noexcept = default;

@@ -239,6 +239,24 @@ TEST_CASE("serve_on: the pool may end first, under load too, and nothing is left
   CHECK(test::open_descriptors() == before);
 }
 
+TEST_CASE("serve_on: asked after the pool is gone, it says that there is nothing",
+          "[api][serve_on]") {
+  census seen;
+  const auto scenario = [&seen](const serve_on_options& how) -> coro<> {
+    std::optional<loop_pool> pool(std::in_place, 2);
+    pool_server s = co_await serve_on(*pool, echo{&seen}, "127.0.0.1", 0, how);
+    pool.reset();
+    co_await s.close();
+    co_await s.wait_closed();
+    const auto connections = co_await s.connections();
+    CHECK(connections.empty());
+    const auto reports = co_await s.shutdown(1s);
+    CHECK(reports.empty());
+  };
+  run(scenario(dealing()));
+  run(scenario(by_kernel()));
+}
+
 TEST_CASE("serve_on: a port that is taken is an error, and no loop keeps listening",
           "[api][serve_on]") {
   census seen;
