@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -338,6 +339,11 @@ TEST_CASE("fs: each operation does what it says, or tells why not", "[runtime][f
 #endif
   for (const operation& o : operations) {
     INFO(o.name);
+    // libuv's by io_uring, which Linux has since 6.9, fails until 1.52: docs/libuv.md.
+    if (how == setting::by::io_uring && uv_version() < ((1 << 16) | (52 << 8)) &&
+        std::string_view(o.name) == "ftruncate") {
+      continue;
+    }
     {
       setting s(how);
       s.run(o.good(s));

@@ -10,6 +10,8 @@ enum class loop_option {
   block_sigprof,      ///< a profiler's signal does not interrupt the poll
   /// A thread of the kernel's takes file operations: libuv 1.49 and later, which also wants
   /// UV_USE_IO_URING=1 in the environment. Where the system refuses, libuv's threads take them.
+  /// Not for what calls fs::ftruncate() before libuv 1.52: on Linux 6.9 and later it then fails
+  /// (EINVAL), or empties the file if the size is a multiple of 4 GiB.
   use_io_uring_sqpoll
 };
 
