@@ -2,21 +2,23 @@
 #include <sheaf/runtime/thread_census.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/counted.hpp"
 
 using namespace std::chrono_literals;
 using namespace sheaf::runtime;
-using test::counted;
 
 static_assert(!std::is_copy_constructible_v<thread_pool>);
 
@@ -25,8 +27,12 @@ namespace {
 /// Runs one callable there and one here.
 class job final : public pool_job {
  public:
+  static inline std::atomic<int> alive = 0;
+
   job(loop& l, unique_function<void()> there, unique_function<void()> here)
-      : loop_(l.core()), there_(std::move(there)), here_(std::move(here)) {}
+      : loop_(l.core()), there_(std::move(there)), here_(std::move(here)) {
+    ++alive;
+  }
   scheduler& home() const noexcept { return loop_; }
   void execute() noexcept override { there_(); }
   void run() noexcept override {
@@ -38,12 +44,13 @@ class job final : public pool_job {
     loop_.expect_threads(-1);
     delete this;
   }
+  /// Of a submit() that threw.
+  void take_back() noexcept { delete this; }
 
  private:
-  ~job() = default;
+  ~job() { --alive; }
   scheduler& loop_;
   unique_function<void()> there_, here_;
-  counted counted_;
 };
 
 void submit(thread_pool& pool, job& j) { pool.submit(j, j.home()); }
@@ -68,7 +75,7 @@ class meeting {
 
 TEST_CASE("thread_pool: a job runs on another thread and ends on the loop's",
           "[runtime][thread_pool]") {
-  counted::reset();
+  job::alive = 0;
   loop l;
   thread_pool pool;
   std::thread::id there, here;
@@ -84,7 +91,7 @@ TEST_CASE("thread_pool: a job runs on another thread and ends on the loop's",
   CHECK(there != here);
   CHECK(there != std::thread::id());
   CHECK(loop_was_current);
-  CHECK(counted::alive == 0);
+  CHECK(job::alive == 0);
 }
 
 TEST_CASE("thread_pool: jobs begin in the order they were submitted",
@@ -184,7 +191,7 @@ TEST_CASE("thread_pool: join() waits for all, their results are in the loop's in
 
 TEST_CASE("thread_pool: results that the loop never took are dropped with it",
           "[runtime][thread_pool]") {
-  counted::reset();
+  job::alive = 0;
   int ended = 0;
   {
     loop l;
@@ -194,8 +201,112 @@ TEST_CASE("thread_pool: results that the loop never took are dropped with it",
     l.close();
   }
   CHECK(ended == 0);
-  CHECK(counted::alive == 0);
+  CHECK(job::alive == 0);
 }
+
+#ifdef __GLIBC__
+namespace {
+
+/// While it lives no thread can be made: none gets a stack of that size.
+class no_threads {
+ public:
+  no_threads() {
+    ::pthread_attr_init(&before_);
+    REQUIRE(::pthread_getattr_default_np(&before_) == 0);
+    pthread_attr_t huge;
+    ::pthread_attr_init(&huge);
+    ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+    REQUIRE(::pthread_setattr_default_np(&huge) == 0);
+    ::pthread_attr_destroy(&huge);
+  }
+  no_threads(const no_threads&) = delete;
+  no_threads& operator=(const no_threads&) = delete;
+  ~no_threads() {
+    ::pthread_setattr_default_np(&before_);
+    ::pthread_attr_destroy(&before_);
+  }
+
+ private:
+  pthread_attr_t before_;
+};
+
+/// Whether it went away again, because there is no thread for it.
+bool is_refused(thread_pool& pool, job& j) {
+  try {
+    submit(pool, j);
+    return false;
+  } catch (const std::system_error&) {
+    j.take_back();
+    return true;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("thread_pool: without a thread jobs are refused, and none stays behind",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool;
+  int ended = 0;
+  {
+    const no_threads now;
+    CHECK(is_refused(pool, *new job(l, [] {}, [&] { ++ended; })));
+    CHECK(is_refused(pool, *new job(l, [] {}, [&] { ++ended; })));
+  }
+  submit(pool, *new job(l, [] {}, [&] { ++ended; }));
+  l.run_forever();
+  CHECK(ended == 1);
+}
+
+TEST_CASE("thread_pool: where one more cannot be made the others do the job",
+          "[runtime][thread_pool]") {
+  loop l;
+  thread_pool pool;
+  meeting busy(2);
+  int ended = 0;
+  submit(pool, *new job(l, [&] { busy.come(); }, [&] { ++ended; }));
+  {
+    const no_threads now;
+    CHECK_FALSE(is_refused(pool, *new job(l, [] {}, [&] { ++ended; })));
+  }
+  busy.come();
+  l.run_forever();
+  CHECK(ended == 2);
+}
+
+// Of two loops that ask at once, neither may count on the thread that the other is to make.
+TEST_CASE("thread_pool: no loop counts on a thread that another cannot make",
+          "[runtime][thread_pool]") {
+  constexpr int rounds = 2'000;
+  thread_pool pool;
+  std::atomic<int> kept = 0;
+  std::barrier ready(3), go(2), done(3);
+  const auto ask = [&] {
+    loop l;
+    ready.arrive_and_wait();
+    done.arrive_and_wait();  // threads cannot be made from here on
+    for (int i = 0; i < rounds; ++i) {
+      go.arrive_and_wait();
+      if (!is_refused(pool, *new job(l, [] {}, [] {}))) ++kept;
+    }
+    ready.arrive_and_wait();
+    done.arrive_and_wait();  // and now they can: what was kept is done
+    submit(pool, *new job(l, [] {}, [&l] { l.stop(); }));
+    l.run_forever();
+  };
+  std::thread first(ask), second(ask);
+  ready.arrive_and_wait();
+  {
+    const no_threads now;
+    done.arrive_and_wait();
+    ready.arrive_and_wait();
+  }
+  done.arrive_and_wait();
+  first.join();
+  second.join();
+  CHECK(kept == 0);
+}
+#endif
 
 TEST_CASE("thread_pool: the size is asyncio's", "[runtime][thread_pool]") {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());

@@ -34,7 +34,7 @@ void thread_pool::submit(pool_job& job, scheduler& home) {
       case need::wake:
         return wake(1);
       case need::thread:
-        return start_thread(job);
+        return start_another();
     }
   } catch (...) {
     home.give_job(-1);
@@ -45,6 +45,7 @@ void thread_pool::submit(pool_job& job, scheduler& home) {
 thread_pool::need thread_pool::add(pool_job& job) {
   const std::lock_guard hold(lock_);
   if (refusing_) throw invalid_state("the executor was shut down");
+  if (started_ == 0) start_first();
   job.next_ = nullptr;
   (first_ ? last_->next_ : first_) = &job;
   last_ = &job;
@@ -58,30 +59,28 @@ thread_pool::need thread_pool::add(pool_job& job) {
   return call_one() ? need::wake : need::nothing;
 }
 
-void thread_pool::start_thread(pool_job& job) {
-  try {
-    const std::lock_guard hold(sleep_lock_);
-    threads_.emplace_back([this] { serve(); });
-  } catch (...) {
-    if (withdraw(job)) throw;
-  }
+void thread_pool::make_thread() {
+  const std::lock_guard hold(sleep_lock_);
+  threads_.emplace_back([this] { serve(); });
 }
 
-// There is no thread for it; true if there is none at all, so that it is taken back. Else those
-// that there are will get to it.
-bool thread_pool::withdraw(pool_job& job) noexcept {
-  const std::lock_guard hold(lock_);
-  --called_;
-  if (--started_ > 0) {
+// Before its job is in the queue, and under the lock: no job of another loop counts on a thread
+// that then cannot be made.
+void thread_pool::start_first() {
+  make_thread();
+  ++started_;
+  ++called_;
+}
+
+void thread_pool::start_another() noexcept {
+  try {
+    make_thread();
+  } catch (...) {  // those that there are will get to it
+    const std::lock_guard hold(lock_);
+    --started_;
+    --called_;
     if (call_one()) wake(1);
-    return false;
   }
-  pool_job* before = nullptr;
-  for (pool_job* j = first_; j != &job; j = j->next_) before = j;
-  (before ? before->next_ : first_) = job.next_;
-  if (last_ == &job) last_ = before;
-  --queued_;
-  return true;
 }
 
 void thread_pool::wake(std::size_t n) noexcept {

@@ -86,7 +86,6 @@ class thread_pool {
     ++called_;
     return true;
   }
-  bool withdraw(pool_job& job) noexcept;
   struct finding {
     pool_job* job;  // null: sleep, or leave
     bool wake_another;
@@ -98,7 +97,9 @@ class thread_pool {
     job.times_ ? execute_measured(job) : job.execute();
   }
   static void execute_measured(pool_job& job) noexcept;
-  void start_thread(pool_job& job);
+  void make_thread();
+  void start_first();
+  void start_another() noexcept;
   void wake(std::size_t n) noexcept;
   void wait_for_call() noexcept;
 
