@@ -35,8 +35,7 @@ void server::leave() noexcept {
 }
 
 detail::server_ref detail::make_server(connection_handler handler,
-                                       const server_options& o,
-                                       std::source_location at) {
+                                       const server_options& o, std::source_location at) {
 #ifndef SHEAF_NO_TLS
   if (o.tls()) handler = detail::over_tls(std::move(handler), *o.tls());
 #endif

@@ -2,8 +2,8 @@
 #include <sheaf/gather.hpp>
 #include <sheaf/hedge.hpp>
 #include <sheaf/map.hpp>
-#include <sheaf/race.hpp>
 #include <sheaf/mutex.hpp>
+#include <sheaf/race.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/trace.hpp>

@@ -104,8 +104,7 @@ class promise_base {
         static_cast<place_pointer>(is_origin(p) ? p - 1 : p));
   }
   /// The name of the coroutine's function, as the compiler prints it; empty if unknown.
-  const char* function() const noexcept { return origin_or_place().function_name();
-  }
+  const char* function() const noexcept { return origin_or_place().function_name(); }
 
   std::coroutine_handle<promise_base> handle() noexcept {
     return std::coroutine_handle<promise_base>::from_promise(*this);

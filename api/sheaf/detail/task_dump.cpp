@@ -21,7 +21,8 @@ std::string task_text(const task_state& t) {
 std::string describe_wait(const suspension& s, const task_state* holder) {
   const wait_holder by = s.holder();
   if (const std::size_t n = s.awaited_children(); n != 0) {
-    return std::string(s.kind()) + " of " + std::to_string(n) + (n == 1 ? " task" : " tasks");
+    return std::string(s.kind()) + " of " + std::to_string(n) +
+           (n == 1 ? " task" : " tasks");
   }
   if (by.task == 0) return s.kind();
   if (s.awaited_task()) return task_text(*s.awaited_task());

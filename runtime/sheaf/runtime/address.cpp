@@ -43,7 +43,8 @@ address address::ip(std::string_view host, std::uint16_t port) {
   return *found;
 }
 
-std::optional<address> address::try_ip(std::string_view host, std::uint16_t port) noexcept {
+std::optional<address> address::try_ip(std::string_view host,
+                                       std::uint16_t port) noexcept {
   // An IPv6 address in its longest form, and a name of an interface.
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
   if (host.size() >= sizeof text || host.find('\0') != std::string_view::npos) return {};

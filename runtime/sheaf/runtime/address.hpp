@@ -26,7 +26,8 @@ class address {
   /// address; names are getaddrinfo's business.
   static address ip(std::string_view host, std::uint16_t port);
   /// The same; nothing for what is no address.
-  static std::optional<address> try_ip(std::string_view host, std::uint16_t port) noexcept;
+  static std::optional<address> try_ip(std::string_view host,
+                                       std::uint16_t port) noexcept;
   /// A copy of the system's. Throws uv_error (EAFNOSUPPORT) for another family.
   static address from(const sockaddr* raw);
 
