@@ -61,6 +61,21 @@ class polling_host {
 
 }  // namespace
 
+TEST_CASE("poll_fd: a loop that is run by turns, and has nothing to do, is not readable",
+          "[runtime][poll_fd]") {
+  loop l;
+  const polling_host host(l);
+  bool ran = false;
+  l.call_soon([&ran] { ran = true; });
+  for (int i = 0; i < 3; ++i) l.turn();
+  CHECK(ran);
+  CHECK_FALSE(host.readable());
+  l.call_later(0s, [&ran] { ran = false; });
+  for (int i = 0; ran; ++i) REQUIRE((l.turn(), i < 1000));
+  l.turn();
+  CHECK_FALSE(host.readable());
+}
+
 TEST_CASE("poll_fd: a loop with nothing to do is not readable", "[runtime][poll_fd]") {
   loop l;
   polling_host h(l);

@@ -567,6 +567,22 @@ TEST_CASE("current: only while a loop runs here, and never made for you [LOOP-31
   CHECK_FALSE(loop::has_current());
 }
 
+TEST_CASE("messages come in while there is always a timer that is due",
+          "[runtime][scheduler]") {
+  for (const clock_kind clock : {clock_kind::real, clock_kind::virtual_}) {
+    loop l{clock};
+    int came = 0, left = 100;
+    std::function<void()> again = [&] {
+      l.call_soon_threadsafe([&came] { ++came; });
+      if (--left > 0) l.call_later(0s, again);
+      if (left == 1) CHECK(came > 90);  // each one in the next turn, or the one after
+    };
+    l.call_later(0s, again);
+    l.run_forever();
+    CHECK(came == 100);
+  }
+}
+
 TEST_CASE("close: drops what is queued, twice is once, and then all is refused [LOOP-28]",
           "[runtime][scheduler][LOOP-28]") {
   counted::reset();

@@ -17,6 +17,7 @@
 #include "support/catch.hpp"
 #include "support/disposition.hpp"
 #include "support/event_log.hpp"
+#include "support/sockets.hpp"
 
 using namespace std::chrono_literals;
 using namespace sheaf::runtime;
@@ -167,7 +168,21 @@ TEST_CASE("stream: try_write() before there is a connection sends nothing",
   CHECK(e);
 }
 
-#ifdef MSG_NOSIGNAL
+TEST_CASE("stream: try_write() while it connects leaves the error to the callback",
+          "[runtime][streams]") {
+  loop l;
+  tcp nobody(l);
+  std::optional<std::error_code> told;
+  nobody.connect(address::ip("127.0.0.1", test::free_port()),
+                 [&](std::error_code e) { told = e; });
+  std::error_code e;
+  CHECK(nobody.try_write("x", e) == 0);
+  CHECK_FALSE(e);
+  while (!told) l.turn();
+  CHECK(*told == std::errc::connection_refused);
+}
+
+#ifdef __linux__
 TEST_CASE("stream: try_write() to a peer that has gone raises no signal",
           "[runtime][streams]") {
   static int signals = 0;

@@ -187,9 +187,11 @@ void scheduler::drain() noexcept {
     trace_counters();
   if (closed_) return;
   // Who posts from now on wakes the loop: it must not fall asleep over what came just before.
-  if (ready_.empty() && !due && (inbox_->sleep() || !take_inbox())) {
+  if (ready_.empty() && !due && inbox_->sleep()) {
     awake_ = false;
     uv_idle_stop(&handles_->idle);
+  } else if (inbox_->some()) {
+    take_inbox();
   }
   rearm();
 }
@@ -323,7 +325,7 @@ scheduler::end scheduler::drive() {
     ~here() {
       s.running_ = false;
       s.debug_.leave();
-      s.touched();
+      if (s.waker_) s.show_next();
     }
   };
   const here runs{*this};
@@ -358,7 +360,7 @@ bool scheduler::turn() {
     take_inbox();  // libuv does not poll for a loop that has nothing else to do
     more = uv_run(uv_, UV_RUN_NOWAIT) != 0 || jump();
   }
-  touched();
+  if (waker_) show_next();
   return more;
 }
 

@@ -33,10 +33,10 @@ void submit_write(std::unique_ptr<request_of<uv_write_t>> r, uv_stream_t* to,
   submit(std::move(r), code, "uv_write");
 }
 
-#ifdef MSG_NOSIGNAL
+#ifdef __linux__
 constexpr int send_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 #else
-constexpr int send_flags = 0;  // without it libuv knows better
+constexpr int send_flags = 0;  // elsewhere libuv knows better
 #endif
 
 /// What a send() that sent nothing tells.
@@ -157,11 +157,13 @@ void stream_block::write_borrowed(std::string_view bytes, stream::done_callback 
 }
 
 // To a socket by send(): it goes a shorter way through the kernel than write(), and raises no
-// SIGPIPE. What libuv has queued goes first, and nothing after its shutdown.
+// SIGPIPE. What libuv has queued goes first, nothing after its shutdown, and nothing before it
+// is connected: a send() would take the error that libuv is to find.
 long stream_block::try_write(std::string_view bytes) noexcept {
   if (!open()) return UV_ECANCELED;
   uv_stream_t* const to = uv_stream();
-  if (to->write_queue_size != 0 || uv_is_writable(to) == 0 || !is_socket()) [[unlikely]]
+  if (to->connect_req || to->write_queue_size != 0 || uv_is_writable(to) == 0 ||
+      !is_socket()) [[unlikely]]
     return try_uv_write(to, bytes);
   const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), send_flags);
   return n >= 0 ? n : unsent(errno);
