@@ -116,7 +116,8 @@ coro<pool_server> serve_on_all(const loop_pool& pool, handler_maker make,
 ///
 /// Ownership: what the handler refers to is used by all threads, and must outlive the pool's
 /// servers. Failure: what start_server() throws, of any loop; those of the others are closed
-/// then. Cancellation: total. Thread: of a running loop, which is not one of the pool.
+/// then. What is asked of the server while the pool ends may throw invalid_state or
+/// `cancelled`. Cancellation: total. Thread: of a running loop, which is not one of the pool.
 template <class F>
   requires std::copy_constructible<std::decay_t<F>> &&
            std::constructible_from<detail::connection_handler, const std::decay_t<F>&>

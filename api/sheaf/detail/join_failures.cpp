@@ -75,7 +75,7 @@ void join_state::fill_row(child_table& table, std::size_t place) const {
   const future_state& c = child(place);
   child_table::row& row = table.rows[row_of(place)];
   row.status = c.status();
-  row.error = c.error();
+  if (c.failed()) row.error = c.error();  // else a thread may be at it
   row.cause = c.cause();
   if (c.done()) row.ended = links_[place].ended.at;
   row.started = table.starts ? table.starts[place] : began_;

@@ -150,8 +150,10 @@ cancelled task_state::take_interrupt() noexcept {
 // asyncio's rule for two requests that are delivered as one: what it waited for was cancelled
 // by the first of them, and tells why (CANCEL-19).
 cancelled task_state::take_interrupt(const future_state& awaited) noexcept {
-  const cancelled* const inside = thrown<cancelled>(awaited.error());
-  if (inside) cause_ = inside->cause();
+  if (awaited.failed()) {
+    if (const cancelled* const inside = thrown<cancelled>(awaited.error()))
+      cause_ = inside->cause();
+  }
   if (awaited.status() == future_status::cancelled) cause_ = awaited.cause();
   return take_interrupt();
 }

@@ -34,6 +34,7 @@ void thread_call::execute() noexcept {
     }
     ended_ = ending::value;
   } catch (...) {
+    forget();  // of a callable whose move throws
     error_ = std::current_exception();
     ended_ = ending::error;
   }

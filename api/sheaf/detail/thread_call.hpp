@@ -39,8 +39,8 @@ class thread_call_home : public future_state {
 
 /// A call under way on a thread, and the future of its result, in one block: the untyped part.
 ///
-/// The future is touched on the loop's thread alone, but for the place of its value, which the
-/// call fills; it settles when the job is back. Two hold it: the job until then, and handles.
+/// The future is touched on the loop's thread alone, but for its value and its error, which the
+/// call fills and nobody reads before it has settled so; that is when the job is back. Two hold it: the job until then, and handles.
 ///
 /// The members stand so that the other thread finds all that it touches, up to a function of a
 /// word's argument and a result of a word, in one line of the cache.
