@@ -71,7 +71,7 @@ TEST_CASE("poll_fd: a loop that is run by turns, and has nothing to do, is not r
   CHECK(ran);
   CHECK_FALSE(host.readable());
   l.call_later(0s, [&ran] { ran = false; });
-  for (int i = 0; ran; ++i) REQUIRE((l.turn(), i < 1000));
+  while (ran) l.turn();
   l.turn();
   CHECK_FALSE(host.readable());
 }
