@@ -203,14 +203,6 @@ using said_there =
 template <class T>
 using said_by_each = std::conditional_t<std::is_void_v<T>, void, std::vector<T>>;
 
-/// Whether its loop can be asked: a pool that is gone has closed its loops, and their inboxes
-/// say so.
-bool may_be_asked(const pool_seat& seat) {
-  auto nothing = [] {};
-  auto n = std::make_unique<note<decltype(nothing)>>(nothing);
-  return post(seat.mail, n);
-}
-
 /// What those say whose loops are not closed. It has the seats: the pool_server may go
 /// before this begins.
 template <class F, class... Args>
@@ -218,7 +210,7 @@ coro<said_by_each<said_there<F, Args...>>> of_each(std::vector<pool_seat> seats,
                                                    Args... args) {
   std::vector<future<said_there<F, Args...>>> all;
   for (const pool_seat& s : seats) {
-    if (!may_be_asked(s)) continue;
+    if (s.mail->closed()) continue;  // the pool may be gone, and the loop with it
     try {
       all.push_back(spawn_on(*s.at, f, s.server, args...));
     } catch (const invalid_state&) {

@@ -1,10 +1,9 @@
-// The names of the interface, used as programs outside use them: whoever changes one of these
-// lines breaks those.
+// Names of the interface, used as programs outside use them: whoever changes one of these lines
+// breaks those.
 #include <sheaf/sheaf.hpp>
 
 #include <signal.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <future>
@@ -329,7 +328,9 @@ TEST_CASE("contract: handles and requests of the runtime", "[api][contract]") {
                       [&](std::vector<rt::address>, std::error_code) { ++answers; }));
   asked.push_back(rt::getnameinfo(l, rt::address::ip("127.0.0.1", 80),
                                   [&](rt::host_name, std::error_code) { ++answers; }));
-  while (answers < 4) l.turn();
+  asked.push_back(
+      rt::fs::stat(l, "/", [&](const rt::file_status&, std::error_code) { ++answers; }));
+  while (answers < 5) l.turn();
 }
 
 TEST_CASE("contract: streams, processes, files", "[api][contract]") {
@@ -365,6 +366,17 @@ TEST_CASE("contract: streams, processes, files", "[api][contract]") {
     const auto [out, err] = co_await child.communicate("input");
     const int code = co_await child.wait();
     CHECK(code == 3);
+    process talks = co_await create_subprocess_exec(
+        process_options("cat").stdin_(stdio::pipe).stdout_(stdio::pipe));
+    co_await talks.stdin_.write("line\n");
+    const std::string said = co_await talks.stdout_.readline();
+    CHECK(said == "line\n");
+    talks.send_signal(SIGTERM);
+    const int killed = co_await talks.wait();
+    CHECK(killed == -SIGTERM);
+    process stuck = co_await create_subprocess_exec("sleep", "1000");
+    stuck.kill();
+    co_await stuck.wait();
 
     const auto found = co_await resolve("127.0.0.1", 80);
     CHECK(found.size() == 1);
@@ -375,8 +387,10 @@ TEST_CASE("contract: streams, processes, files", "[api][contract]") {
     fs::file f = co_await fs::open(dir / "file", fs::writing);
     co_await f.write("text");
     co_await f.close();
+    fs::file again = co_await fs::open(dir / "file");
+    const std::string text = co_await again.read();
     const auto stat = co_await fs::stat(dir / "file");
-    CHECK(stat.size == 4);
+    CHECK((text == "text" && stat.size == 4));
   };
   run(main());
 }

@@ -8,10 +8,7 @@ namespace sheaf::detail {
 void thread_call::submit(const char* what, runtime::thread_pool& pool, with_context c) {
   try {
     if (c == with_context::yes && loop().may_have_context() && has_context())
-        [[unlikely]] {
       context_ = copy_context().state();
-      in_context_ = true;
-    }
     if (runtime::tracing(loop())) [[unlikely]]
       trace_submit(what);
     pool.submit(*this, loop());
@@ -26,7 +23,7 @@ void thread_call::submit(const char* what, runtime::thread_pool& pool, with_cont
 void thread_call::execute() noexcept {
   if (withdrawn_.load(std::memory_order_relaxed)) return forget();
   try {
-    if (in_context_) [[unlikely]] {
+    if (context_) [[unlikely]] {
       const context_scope in(*context_);
       call();
     } else {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -20,31 +21,12 @@ namespace sheaf::detail {
 
 enum class with_context : bool { no, yes };
 
-/// Of a call on a thread what the loop's thread alone touches.
-class thread_call_home : public future_state {
- protected:
-  /// What a trace tells of it.
-  struct record {
-    const char* what;
-    std::uint64_t request;
-    runtime::pool_job::times ran;
-  };
-
-  explicit thread_call_home(loop_core& l) noexcept : future_state(l, false, 2) {}
-  ~thread_call_home() override = default;
-
-  context_ref context_;             // null: none of its own
-  std::unique_ptr<record> record_;  // null: not traced
-};
-
 /// A call under way on a thread, and the future of its result, in one block: the untyped part.
 ///
 /// The future is touched on the loop's thread alone, but for its value and its error, which the
-/// call fills and nobody reads before it has settled so; that is when the job is back. Two hold it: the job until then, and handles.
-///
-/// The members stand so that the other thread finds all that it touches, up to a function of a
-/// word's argument and a result of a word, in one line of the cache.
-class thread_call : public thread_call_home, public runtime::pool_job {
+/// call fills, and which nobody reads before it has settled so: when the job is back. Two hold
+/// it: the job until then, and handles.
+class thread_call : public future_state, public runtime::pool_job {
  public:
   /// Gives it to the pool; if that fails, throws and lets go.
   void submit(const char* what, runtime::thread_pool& pool, with_context c);
@@ -60,14 +42,18 @@ class thread_call : public thread_call_home, public runtime::pool_job {
   void drop() noexcept final;
 
  protected:
-  explicit thread_call(loop_core& l) noexcept : thread_call_home(l) {}
+  explicit thread_call(loop_core& l) noexcept : future_state(l, false, 2) {}
   ~thread_call() override = default;
   virtual void call() = 0;             // on the thread, or instead
   virtual void forget() noexcept = 0;  // what is not called
 
-  bool holds_callable_ = true;
-
  private:
+  /// What a trace tells of it.
+  struct record {
+    const char* what;
+    std::uint64_t request;
+    runtime::pool_job::times ran;
+  };
   void trace_submit(const char* what);
   void trace_ran() noexcept;
   void let_go() noexcept;
@@ -75,7 +61,8 @@ class thread_call : public thread_call_home, public runtime::pool_job {
   enum class ending : std::uint8_t { not_called, value, error };
   std::atomic<bool> withdrawn_ = false;
   ending ended_ = ending::not_called;
-  bool in_context_ = false;
+  context_ref context_;             // null: none of its own
+  std::unique_ptr<record> record_;  // null: not traced
 };
 
 template <class R, class F, class... Args>
@@ -84,15 +71,15 @@ class thread_call_of final : public holding<R, thread_call> {
   template <class G, class... As>
   explicit thread_call_of(loop_core& l, G&& f, As&&... args)
       : holding<R, thread_call>(l),
-        what_(std::forward<G>(f), std::forward<As>(args)...) {}
+        what_(std::in_place, std::forward<G>(f), std::forward<As>(args)...) {}
 
  private:
-  ~thread_call_of() override { forget(); }
+  ~thread_call_of() override = default;
 
   // The callable and its arguments die on the thread, as the locals of a call would.
   void call() override {
-    auto what = std::move(what_);
-    forget();
+    auto what = std::move(*what_);
+    what_.reset();
     const auto invoke = [](F&& f, Args&&... args) -> R {
       return std::invoke(std::move(f), std::move(args)...);
     };
@@ -103,13 +90,9 @@ class thread_call_of final : public holding<R, thread_call> {
     }
   }
 
-  void forget() noexcept override {
-    if (std::exchange(this->holds_callable_, false)) std::destroy_at(&what_);
-  }
+  void forget() noexcept override { what_.reset(); }
 
-  union {
-    std::tuple<F, Args...> what_;
-  };
+  std::optional<std::tuple<F, Args...>> what_;
 };
 
 template <class F, class... Args>

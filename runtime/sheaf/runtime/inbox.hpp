@@ -93,6 +93,11 @@ class inbox {
     const std::lock_guard hold(lock_);
     closed_ = true;
   }
+  /// From any thread.
+  bool closed() noexcept {
+    const std::lock_guard hold(lock_);
+    return closed_;
+  }
 
  private:
   static constexpr std::size_t ahead = 8;

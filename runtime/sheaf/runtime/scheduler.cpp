@@ -325,7 +325,7 @@ scheduler::end scheduler::drive() {
     ~here() {
       s.running_ = false;
       s.debug_.leave();
-      if (s.waker_) s.show_next();
+      s.show_next();
     }
   };
   const here runs{*this};
@@ -360,7 +360,7 @@ bool scheduler::turn() {
     take_inbox();  // libuv does not poll for a loop that has nothing else to do
     more = uv_run(uv_, UV_RUN_NOWAIT) != 0 || jump();
   }
-  if (waker_) show_next();
+  show_next();
   return more;
 }
 

@@ -30,11 +30,12 @@ void scheduler::close_poll_fd() noexcept {
 
 // libuv gives 0 also for what it has not told the system yet: that takes a turn.
 void scheduler::show_next() noexcept {
+  if (!waker_) return;
   uv_update_time(uv_);
   waker_->ready_in(uv_backend_timeout(uv_));
 }
 
-// In a turn there is no need: its end looks at all, or calls this.
+// In a turn there is no need: its end looks at all.
 void scheduler::show_ready() noexcept {
   if (current() != this) waker_->ready_in(0);
 }
