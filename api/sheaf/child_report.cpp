@@ -1,4 +1,5 @@
 #include <sheaf/child_report.hpp>
+#include <sheaf/detail/child_table.hpp>
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/join_state.hpp>
 
@@ -50,12 +51,12 @@ namespace detail {
 
 namespace {
 
-std::optional<outcome<>> outcome_of(const child_table::row& row) {
+std::optional<outcome<>> outcome_of(const child_row& row) {
   switch (row.status) {
     case future_status::value:
       return outcome<>();
     case future_status::error:
-      return outcome<>(row.error);
+      return outcome<>(row.more->error);
     case future_status::cancelled:
       return outcome<>(cancelled(row.cause));
     case future_status::pending:
@@ -69,41 +70,33 @@ std::optional<child_report::time_point> time_of(std::uint64_t ns) {
   return child_report::time_point(std::chrono::nanoseconds(ns));
 }
 
-child_report report_of(const child_table::row& row, std::size_t index) {
-  child_report r;
-  r.index = index;
-  r.task = row.task;
-  if (row.is_task) r.name = "Task-" + std::to_string(row.task);
-  r.outcome = outcome_of(row);
-  r.started = time_of(row.started);
-  r.ended = time_of(row.ended);
-  return r;
+std::string name_of(const child_row& row) {
+  if (row.more && !row.more->name.empty()) return row.more->name;
+  return row.task != 0 ? "Task-" + std::to_string(row.task) : "";
+}
+
+child_report report_of(const child_row& row) {
+  return {.index = row.index,
+          .task = row.task,
+          .name = name_of(row),
+          .outcome = outcome_of(row),
+          .started = time_of(row.when.started),
+          .ended = time_of(row.when.ended)};
 }
 
 }  // namespace
 
-child_report report_of(const task_state& child, std::size_t index, child_times when) {
-  child_report r = report_of({.status = child.status(),
-                              .is_task = true,
-                              .error = child.error(),
-                              .cause = child.cause(),
-                              .task = child.id(),
-                              .started = when.started,
-                              .ended = when.ended},
-                             index);
-  if (child.named()) r.name = child.name();
-  return r;
+std::vector<child_report> reports_of(const std::vector<child_row>& rows) {
+  std::vector<child_report> all;
+  all.reserve(rows.size());
+  for (const child_row& row : rows) all.push_back(report_of(row));
+  return all;
 }
 
 std::vector<child_report> children_of(const future_state& of) {
-  std::vector<child_report> all;
   const auto* const join = dynamic_cast<const join_state*>(&of);
-  if (!join || !join->table()) return all;
-  const child_table& table = *join->table();
-  all.reserve(table.rows.size());
-  for (const auto& row : table.rows) all.push_back(report_of(row, all.size()));
-  for (const auto& [index, name] : table.names) all[index].name = name;
-  return all;
+  if (!join || !join->table()) return {};
+  return reports_of(join->table()->rows);
 }
 
 }  // namespace detail

@@ -20,8 +20,9 @@ namespace sheaf {
 /// Taken down when the combinator failed, in the order of the arguments or elements; nothing
 /// is taken down for one that succeeds. Times are the loop's, as it knew them at the batch;
 /// what was over when it was given ended then. `started` is missing of what never began,
-/// `ended` of what runs on. Of elements of a map that gave their value before anything failed
-/// there name and times are gone: it keeps no more children than its limit.
+/// `ended` of what runs on. A map and a task_group, which may go on for ever, know the last
+/// 1,024 of the children that had ended before the first failure, unless they were told to
+/// keep_reports() of more or fewer; `index` counts those too of which there is none.
 struct child_report {
   using time_point = std::chrono::steady_clock::time_point;
 
@@ -38,15 +39,9 @@ std::string describe(const child_report& child);
 
 namespace detail {
 class future_state;
-class task_state;
+class child_row;
 std::vector<child_report> children_of(const future_state& of);
-
-/// Nanoseconds of the loop's clock.
-struct child_times {
-  std::uint64_t started;
-  std::uint64_t ended;
-};
-child_report report_of(const task_state& child, std::size_t index, child_times when);
+std::vector<child_report> reports_of(const std::vector<child_row>& rows);
 }  // namespace detail
 
 }  // namespace sheaf

@@ -35,8 +35,9 @@ class exception_group final : public std::exception {
   /// last waited. describe(context) is one line.
   const std::vector<exception_context>& contexts() const noexcept;
   /// Of a task_group: what became of its children, in the order in which they were made, with
-  /// the times of each. Those that had ended well before the first failure are left out, so
-  /// that a group may go on for ever; so are all in what split() gives.
+  /// the times of each. Of those that had ended before the first failure there are the last
+  /// 1,024, or as many as task_group::keep_reports() said, so that a group may go on for
+  /// ever. Empty in what split() gives.
   const std::vector<child_report>& children() const noexcept;
 
   /// One line: the message, how many there are, and the first of them.

@@ -87,8 +87,8 @@ class map_join final
   using base = holding<result, map_state>;
 
   template <class... Args>
-  map_join(loop_core& l, std::size_t places, std::size_t elements, Args&&... work)
-      : base(l, Exceptions ? map_ends : map_policy, places, elements),
+  map_join(loop_core& l, const map_sizes& n, Args&&... work)
+      : base(l, Exceptions ? map_ends : map_policy, n),
         work_(std::in_place, std::forward<Args>(work)...) {}
   using base::begin;
 
@@ -137,7 +137,7 @@ std::size_t elements_of(Range& range, [[maybe_unused]] bool count) {
 }
 
 template <bool Exceptions, class Range, class F, class... Args>
-auto map_with(std::size_t limit, Range&& range, F&& fn, Args&&... args) {
+auto map_with(const limit* most, Range&& range, F&& fn, Args&&... args) {
   constexpr bool owned = !std::is_lvalue_reference_v<Range> &&
                          !std::ranges::view<std::remove_cvref_t<Range>>;
   using view = std::views::all_t<Range>;
@@ -145,14 +145,16 @@ auto map_with(std::size_t limit, Range&& range, F&& fn, Args&&... args) {
   using join = map_join<Exceptions, work>;
   auto& l = loop_core::current("map");
   l.require_open("map");
-  const bool unlimited = limit == join_state::unlimited;
-  const std::size_t elements = elements_of(range, unlimited);
-  const bool known = unlimited || std::ranges::sized_range<Range>;
-  const std::size_t places = known ? std::clamp<std::size_t>(elements, 1, limit) : limit;
+  const std::size_t at_a_time = most ? most->count() : join_state::unlimited;
+  const std::size_t elements = elements_of(range, !most);
+  const bool known = !most || std::ranges::sized_range<Range>;
+  const std::size_t places =
+      known ? std::clamp<std::size_t>(elements, 1, at_a_time) : at_a_time;
+  const map_sizes sizes{places, elements, most ? most->reports() : child_log::all};
   const auto state = runtime::intrusive_ptr<join>::adopt(
-      new join(l, places, elements, std::views::all(std::forward<Range>(range)), places,
+      new join(l, sizes, std::views::all(std::forward<Range>(range)), places,
                std::forward<F>(fn), std::forward<Args>(args)...));
-  state->begin(limit);
+  state->begin(at_a_time);
   return future<typename join::result>(state_ref::share(state.get()));
 }
 
@@ -179,32 +181,32 @@ concept counted_range =
 /// `fn` is called on the loop in the context of the call. Failure: as gather(): the first
 /// one, an `fn` that throws included, ends the making, cancels the other children and is
 /// thrown when they have ended; with return_exceptions ahead each result is an outcome.
-/// Reading the range may throw too, which fails the whole in either case. Cost: one block,
-/// 48 bytes for each of n, and the results.
+/// Reading the range may throw too, which fails the whole in either case; children() of the
+/// future tells of the last 1,024 elements that had ended, limit(n).keep_reports(m) of m.
+/// Cost: one block, 48 bytes for each of n, 64 for each of those, and the results.
 template <std::ranges::input_range Range, class F, class... Args>
   requires(std::ranges::viewable_range<Range>)
 auto map(Range&& range, F&& fn, limit most, Args&&... args) {
-  return detail::map_with<false>(most.count(), std::forward<Range>(range),
-                                 std::forward<F>(fn), std::forward<Args>(args)...);
+  return detail::map_with<false>(&most, std::forward<Range>(range), std::forward<F>(fn),
+                                 std::forward<Args>(args)...);
 }
 template <detail::counted_range Range, class F, class... Args>
   requires(std::ranges::viewable_range<Range>)
 auto map(Range&& range, F&& fn, Args&&... args) {
-  return detail::map_with<false>(detail::join_state::unlimited,
-                                 std::forward<Range>(range), std::forward<F>(fn),
+  return detail::map_with<false>(nullptr, std::forward<Range>(range), std::forward<F>(fn),
                                  std::forward<Args>(args)...);
 }
 template <std::ranges::input_range Range, class F, class... Args>
   requires(std::ranges::viewable_range<Range>)
 auto map(return_exceptions_t, Range&& range, F&& fn, limit most, Args&&... args) {
-  return detail::map_with<true>(most.count(), std::forward<Range>(range),
-                                std::forward<F>(fn), std::forward<Args>(args)...);
+  return detail::map_with<true>(&most, std::forward<Range>(range), std::forward<F>(fn),
+                                std::forward<Args>(args)...);
 }
 template <detail::counted_range Range, class F, class... Args>
   requires(std::ranges::viewable_range<Range>)
 auto map(return_exceptions_t, Range&& range, F&& fn, Args&&... args) {
-  return detail::map_with<true>(detail::join_state::unlimited, std::forward<Range>(range),
-                                std::forward<F>(fn), std::forward<Args>(args)...);
+  return detail::map_with<true>(nullptr, std::forward<Range>(range), std::forward<F>(fn),
+                                std::forward<Args>(args)...);
 }
 
 }  // namespace sheaf

@@ -13,6 +13,11 @@
 #include <sheaf/race.hpp>
 #include <sheaf/task_group.hpp>
 
+#include <algorithm>
+#include <numeric>
+#include <ranges>
+#include <vector>
+
 using namespace sheaf;
 using namespace std::chrono_literals;
 using test::event_log;
@@ -25,14 +30,17 @@ using test::virtual_loop;
 namespace {
 
 /// describe() of each, with "T" for what tasks are named by default.
-template <class T>
-event_log table(const future<T>& f) {
+event_log table(const std::vector<child_report>& children) {
   event_log lines;
-  for (child_report c : f.children()) {
+  for (child_report c : children) {
     if (c.name == "Task-" + std::to_string(c.task)) c.name = "T";
     lines.push_back(describe(c));
   }
   return lines;
+}
+template <class T>
+event_log table(const future<T>& f) {
+  return table(f.children());
 }
 
 task<int> named(std::string name, coro<int> c) {
@@ -69,7 +77,7 @@ TEST_CASE("children: of a gather that failed, all of them", "[api][children]") {
   }());
 }
 
-TEST_CASE("children: of a task group that failed, those there were", "[api][children]") {
+TEST_CASE("children: of a task group that failed, all of them", "[api][children]") {
   virtual_loop l;
   event_log lines;
   event_log log;
@@ -87,15 +95,13 @@ TEST_CASE("children: of a task group that failed, those there were", "[api][chil
       co_await task_group::run(body);
     } catch (const exception_group& e) {
       const exception_group copy = e;
-      for (child_report c : copy.children()) {
-        if (c.name == "Task-" + std::to_string(c.task)) c.name = "T";
-        lines.push_back(describe(c));
-      }
+      lines = table(copy.children());
       CHECK(e.split<std::exception>().matching->children().empty());
     }
   };
   l.run_until_complete(parent());
-  CHECK(lines == event_log{"#1 'T' was cancelled after 25 ms: as asked",
+  CHECK(lines == event_log{"#0 'T' succeeded after 1 ms",
+                           "#1 'T' was cancelled after 25 ms: as asked",
                            "#2 'fetch' failed after 3 ms: test::failure: x",
                            "#3 'T' failed after 3 ms: test::failure: y",
                            "#4 'T' succeeded after 3 ms",
@@ -178,10 +184,137 @@ TEST_CASE("children: of a map, the elements that were begun", "[api][children]")
     };
     const auto whole = map(std::views::iota(0, 9), fn, limit(2));
     co_await as_outcome(whole);
-    CHECK(table(whole) == event_log{"#0 succeeded", "#1 succeeded",
+    CHECK(table(whole) == event_log{"#0 'T' succeeded after 1 ms",
+                                    "#1 'T' succeeded after 1 ms",
                                     "#2 'T' was cancelled after 2 ms: a sibling failed",
                                     "#3 'T' failed after 2 ms: test::failure: x"});
   }());
+}
+
+TEST_CASE("children: of a map, names and ends of those that are gone",
+          "[api][children]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    const auto fn = [](int i) {
+      return named("e" + std::to_string(i), give(i, 1ms * i));
+    };
+    const auto whole = map(
+        return_exceptions, std::views::iota(0, 9),
+        [&fn](int i) { return i == 1 ? named("bad", fail("x")) : fn(i); }, limit(1));
+    co_await sleep(5ms);
+    whole.cancel("enough");
+    co_await as_outcome(whole);
+    CHECK(table(whole) == event_log{"#0 'e0' succeeded after 0 ms",
+                                    "#1 'bad' failed after 0 ms: test::failure: x",
+                                    "#2 'e2' succeeded after 2 ms",
+                                    "#3 'e3' was cancelled after 3 ms: enough"});
+    const auto all = whole.children();
+    CHECK(*all[3].started - *all[0].ended == 2ms);
+  }());
+}
+
+TEST_CASE("children: of a map, the last ones that had ended", "[api][children]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    const auto fn = [](int i) { return i == 2'000 ? fail("x") : give(i); };
+    const auto kept = [&](limit most) -> coro<std::vector<std::size_t>> {
+      const auto whole = map(std::views::iota(0), fn, most);
+      co_await as_outcome(whole);
+      std::vector<std::size_t> indices;
+      for (const auto& c : whole.children()) indices.push_back(c.index);
+      co_return indices;
+    };
+    const auto from = [](std::size_t first) {
+      std::vector<std::size_t> all(2'001 - first);
+      std::iota(all.begin(), all.end(), first);
+      return all;
+    };
+    CHECK(co_await kept(limit(1)) == from(2'000 - 1'024));
+    CHECK(co_await kept(limit(1).keep_reports(0)) == from(2'000));
+    for (const std::size_t n : {1, 11, 12, 13, 25, 1'999, 2'000, 3'000}) {
+      CHECK(co_await kept(limit(1).keep_reports(n)) ==
+            from(2'000 - std::min(n, 2'000UL)));
+    }
+  }());
+}
+
+TEST_CASE("children: of a map without a limit, all of them", "[api][children]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    const auto fn = [](int i) { return i == 1'999 ? fail("x", 1ms) : give(i); };
+    const auto whole = map(std::views::iota(0, 2'000), fn);
+    co_await as_outcome(whole);
+    const auto all = whole.children();
+    REQUIRE(all.size() == 2'000);
+    CHECK(std::ranges::is_sorted(all, {}, &child_report::index));
+    CHECK(std::ranges::all_of(all, [](const auto& c) { return c.ended.has_value(); }));
+  }());
+}
+
+TEST_CASE("children: of a task group, the last ones that had ended", "[api][children]") {
+  virtual_loop l;
+  const auto indices_of = [&](auto body) -> coro<std::vector<std::size_t>> {
+    std::vector<std::size_t> indices;
+    try {
+      co_await task_group::run(body);
+    } catch (const exception_group& e) {
+      for (const auto& c : e.children()) indices.push_back(c.index);
+    }
+    co_return indices;
+  };
+  const auto serve = [](task_group& g, int n) -> coro<> {
+    for (int i = 0; i < n; ++i) co_await g.create_task(give(i));
+  };
+  const auto usual = [&](task_group& g) -> coro<> {
+    co_await serve(g, 1'030);
+    g.create_task(fail("x"));
+  };
+  const auto few = [&](task_group& g) -> coro<> {
+    g.keep_reports(3);
+    co_await serve(g, 20);
+    g.keep_reports(4);
+    co_await serve(g, 2);
+    for (int i = 0; i < 3; ++i) g.create_task(give(i, 1h));
+    g.create_task(fail("x"));
+  };
+  const auto none = [&](task_group& g) -> coro<> {
+    co_await serve(g, 20);
+    g.keep_reports(0);
+    co_await serve(g, 20);
+    co_await g.create_task(fail("x"));
+  };
+  l.run_until_complete([&]() -> coro<> {
+    const auto last = co_await indices_of(usual);
+    CHECK(last.size() == 1'025);
+    CHECK(last.front() == 6);
+    const std::vector<std::size_t> some{18, 19, 20, 21, 22, 23, 24, 25};
+    CHECK(co_await indices_of(few) == some);
+    const std::vector<std::size_t> one{40};
+    CHECK(co_await indices_of(none) == one);
+  }());
+}
+
+TEST_CASE("children: of a task group, also what was cancelled before",
+          "[api][children]") {
+  virtual_loop l;
+  event_log lines;
+  const auto body = [](task_group& g) -> coro<> {
+    auto t = g.create_task(give(1, 1h), task_options().name("first"));
+    co_await sleep(1ms);
+    t.cancel("not needed");
+    co_await sleep(1ms);
+    g.create_task(fail("x"));
+  };
+  const auto parent = [&]() -> coro<> {
+    try {
+      co_await task_group::run(body);
+    } catch (const exception_group& e) {
+      lines = table(e.children());
+    }
+  };
+  l.run_until_complete(parent());
+  CHECK(lines == event_log{"#0 'first' was cancelled after 1 ms: not needed",
+                           "#1 'T' failed after 0 ms: test::failure: x"});
 }
 
 TEST_CASE("children: of leave_running, as they were when it failed", "[api][children]") {

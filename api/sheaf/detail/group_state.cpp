@@ -3,7 +3,6 @@
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/exception_group.hpp>
 
-#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <utility>
@@ -76,9 +75,9 @@ void group_state::throw_errors() {
     parent_->uncancel();
     parent_->cancel(cause);
   }
-  std::ranges::sort(children_, {}, &child_report::index);
-  throw exception_group("unhandled errors in a task group", failures(),
-                        std::move(children_));
+  auto rows = log_.take();
+  sort_by_index(rows);
+  throw exception_group("unhandled errors in a task group", failures(), reports_of(rows));
 }
 
 std::vector<exception_context> group_state::failures() {
@@ -114,24 +113,9 @@ void group_state::refuse() const {
                   "task are done");
 }
 
-void group_state::settled_unusually(group_link& l) noexcept {
-  take_down(l);
-  if (l.child->failed()) keep_failed(l);
-}
-
-// Those that ended well before anything failed are forgotten: a group may go on for ever.
-void group_state::take_down(const group_link& l) noexcept {
-  try {
-    children_.push_back(report_of(*l.child, l.index,
-                                  {.started = l.started, .ended = loop().batch_time()}));
-  } catch (
-      const std::bad_alloc&) {  // the errors themselves are worth more than the table
-    children_.clear();
-  }
-}
-
+// From the first failure on none is left out: no more are made, or few.
 void group_state::keep_failed(group_link& l) noexcept {
-  attentive_ = true;
+  log_.keep(child_log::all);
   l.child->retain();
   l.child->mark_retrieved();
   failed_.append(l);
@@ -152,6 +136,10 @@ void group_state::run() noexcept {
   if (running_ == 0 && waiting_) std::exchange(waiting_, nullptr)->done();
 }
 
+void group_state::keep_reports(std::size_t n) {
+  if (!aborting_ && failed_.empty()) log_.keep(n);
+}
+
 void group_state::cancel(std::string reason, std::source_location at) {
   if (aborting_ || (leaving_ && !busy())) return;
   abort_all(make_cause(loop(), std::move(reason), at));
@@ -169,7 +157,8 @@ void group_state::abort_all(cancel_ref cause) noexcept {
 // that this very request has reached already, on another way, is not asked again: that would
 // end its cleanup.
 void group_state::abort(const cancel_ref& cause) noexcept {
-  aborting_ = attentive_ = true;
+  aborting_ = true;
+  log_.keep(child_log::all);
   parent_->mark_in_request(true);  // of a child that awaits its parent
   for (group_link* l = running_list_.first(); l != running_list_.end(); l = l->next) {
     if (!cause || l->child->cause() != cause) l->child->cancel(cause);

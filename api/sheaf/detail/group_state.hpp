@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sheaf/child_report.hpp>
+#include <sheaf/detail/child_table.hpp>
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/suspension.hpp>
 #include <sheaf/detail/task_state.hpp>
@@ -93,6 +93,7 @@ class group_state final : public observer {
       trace_child(child);
   }
   void cancel(std::string reason, std::source_location at);
+  void keep_reports(std::size_t n);
 
   loop_core& loop() const noexcept { return parent_->loop(); }
   std::size_t running() const noexcept { return running_; }
@@ -104,9 +105,10 @@ class group_state final : public observer {
     group_link& l = reinterpret_cast<group_link&>(w);
     group_list::remove(l);
     --running_;
-    if (l.child->failed() || attentive_) [[unlikely]]
-      settled_unusually(l);
+    if (l.child->failed()) [[unlikely]]
+      keep_failed(l);
     if (running_ == 0 && leaving_) queue();
+    log_.add(*l.child, l.index, {.started = l.started, .ended = loop().batch_time()});
   }
   void run() noexcept override;
   void drop() noexcept override { queued_ = false; }
@@ -114,9 +116,7 @@ class group_state final : public observer {
  private:
   friend group_wait;
 
-  void settled_unusually(group_link& l) noexcept;
   void keep_failed(group_link& l) noexcept;
-  void take_down(const group_link& l) noexcept;
   void queue() noexcept;
   void abort(const cancel_ref& cause) noexcept;
   void abort_all(cancel_ref cause) noexcept;
@@ -137,8 +137,7 @@ class group_state final : public observer {
   group_list running_list_;
   group_list failed_;
   std::size_t running_ = 0;
-  std::vector<child_report>
-      children_;  // that failed, or were asked to stop and have ended
+  child_log log_;  // of the children that have ended
   std::exception_ptr body_error_;
   std::exception_ptr exit_;  // a system_exit, of a child or the body
   cancel_ref own_request_;   // what the group cancelled its parent with
@@ -148,7 +147,6 @@ class group_state final : public observer {
   bool leaving_ = false;    // the body has ended
   bool queued_ = false;     // in the ready queue
   bool aborting_ = false;   // the children were asked to stop
-  bool attentive_ = false;  // what becomes of the children is taken down
   bool cancelled_ = false;  // a cancellation is to come out, if no error does
   bool request_came_ =
       false;  // the parent was cancelled while it waited for the children

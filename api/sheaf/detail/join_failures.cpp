@@ -62,28 +62,25 @@ std::vector<exception_context> join_state::all_failures() const {
 void join_state::fill_table() noexcept {
   try {
     if (!table_) table_ = std::make_unique<child_table>();
-    table_->rows.resize(rows());
+    table_->rows = early_rows();
+    table_->rows.reserve(table_->rows.size() + size_);
     for (std::size_t place = 0; place < size_; ++place) {
-      if (links_[place].child) fill_row(*table_, place);
+      if (links_[place].child) add_row(*table_, place);
     }
+    sort_by_index(table_->rows);
   } catch (...) {  // out of memory: then there is none
     table_.reset();
   }
 }
 
-void join_state::fill_row(child_table& table, std::size_t place) const {
+void join_state::add_row(child_table& table, std::size_t place) const {
   const future_state& c = child(place);
-  child_table::row& row = table.rows[row_of(place)];
-  row.status = c.status();
-  if (c.failed()) row.error = c.error();  // else a thread may be at it
-  row.cause = c.cause();
-  if (c.done()) row.ended = links_[place].ended.at;
-  row.started = table.starts ? table.starts[place] : began_;
-  row.is_task = c.is_task();
-  if (!row.is_task) return;
-  const auto& t = static_cast<const task_state&>(c);
-  row.task = t.id();
-  if (t.named()) table.names.emplace_back(row_of(place), t.name());
+  table.rows.emplace_back(c, row_of(place), times_of(place, c.done()));
+}
+
+child_times join_state::times_of(std::size_t place, bool done) const noexcept {
+  return {.started = table_ && table_->starts ? table_->starts[place] : began_,
+          .ended = done ? links_[place].ended.at : 0};
 }
 
 }  // namespace sheaf::detail

@@ -191,8 +191,10 @@ class join_state : public future_state {
   void queue() noexcept;
 
   // ---- for the table: places are links, rows are arguments or elements ----
-  virtual std::size_t rows() const noexcept { return size_; }
   virtual std::size_t row_of(std::size_t place) const noexcept { return place; }
+  /// Of children that are in no place any more.
+  virtual std::vector<child_row> early_rows() { return {}; }
+  child_times times_of(std::size_t place, bool done) const noexcept;
   /// How many there will be, as far as is known; for the trace.
   virtual std::size_t expected() const noexcept { return size_; }
 
@@ -227,7 +229,7 @@ class join_state : public future_state {
   std::vector<exception_context> all_failures() const;
   void settle_as_cancelled(const cancel_ref& cause) noexcept;
   void fill_table() noexcept;
-  void fill_row(child_table& table, std::size_t place) const;
+  void add_row(child_table& table, std::size_t place) const;
   void release_children() noexcept;
   void trace_begin() noexcept;
   void trace_end() noexcept;

@@ -5,16 +5,16 @@
 
 namespace sheaf::detail {
 
-map_state::map_state(loop_core& l, const join_policy& policy, std::size_t places,
-                     std::size_t elements)
+map_state::map_state(loop_core& l, const join_policy& policy, const map_sizes& n)
     : join_state(l, policy),
-      places_(places),
-      elements_(elements),
-      links_(new join_link[places]),
-      rows_(new std::size_t[places]),
+      places_(n.places),
+      elements_(n.elements),
+      links_(new join_link[n.places]),
+      rows_(new std::size_t[n.places]),
       context_(l) {
   set_links(links_.get());
-  time_starts(places);
+  time_starts(n.places);
+  log_.keep(n.reports);
 }
 
 void map_state::refill() noexcept {
@@ -68,8 +68,10 @@ void map_state::take_ended() noexcept {
 
 void map_state::take_one(join_link& l) noexcept {
   const auto child = state_ref::adopt(std::exchange(l.child, nullptr));
+  const auto place = place_of(l);
   try {
-    take(*child, rows_[place_of(l)]);
+    take(*child, rows_[place]);
+    log_.add(*child, rows_[place], times_of(place, true));
     l.ended.next = std::exchange(free_, &l);
   } catch (...) {
     put(l, failed_child(loop(), std::current_exception()));

@@ -5,17 +5,24 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace sheaf::detail {
 
+/// How many of a map run at a time, how many elements there are if that is known, else 0,
+/// and of how many ended ones its table tells.
+struct map_sizes {
+  std::size_t places;
+  std::size_t elements;
+  std::size_t reports;
+};
+
 /// map(): the untyped part. Has as many places as children may run at a time; when a child
-/// has ended its contribution is taken, the child let go, and its place given to the next
-/// element.
+/// has ended its contribution is taken, what became of it noted, the child let go, and its
+/// place given to the next element.
 class map_state : public join_state {
  protected:
-  /// `elements`: how many there are, if that is known; 0 if not.
-  map_state(loop_core& l, const join_policy& policy, std::size_t places,
-            std::size_t elements);
+  map_state(loop_core& l, const join_policy& policy, const map_sizes& n);
   ~map_state() override = default;
 
   /// Goes to the next element; false at the end. What it throws fails the whole.
@@ -31,8 +38,8 @@ class map_state : public join_state {
  private:
   void refill() noexcept final;
   std::size_t expected() const noexcept final { return elements_; }
-  std::size_t rows() const noexcept final { return made_; }
   std::size_t row_of(std::size_t place) const noexcept final { return rows_[place]; }
+  std::vector<child_row> early_rows() final { return log_.take(); }
   bool has_room() const noexcept { return free_ || size() < places_; }
   join_link& take_place() noexcept;
   void make_next() noexcept;
@@ -47,6 +54,7 @@ class map_state : public join_state {
   join_link* free_ = nullptr;                  // places to be used again
   std::size_t made_ = 0;
   call_context context_;
+  child_log log_;
 };
 
 }  // namespace sheaf::detail
