@@ -17,7 +17,7 @@ class limit {
   std::size_t count() const noexcept { return n_; }
 
   /// Of how many elements that have ended future::children() of a map is to tell, should one
-  /// fail later: the last `reports`, in 64 bytes each. If nothing is said, 1,024 or, if that
+  /// fail later: the last `reports`, in 48 bytes each. If nothing is said, 1,024 or, if that
   /// is more, n. Those of gather() have all.
   limit& keep_reports(std::size_t reports) & {
     reports_ = reports;

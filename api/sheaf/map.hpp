@@ -183,7 +183,7 @@ concept counted_range =
 /// thrown when they have ended; with return_exceptions ahead each result is an outcome.
 /// Reading the range may throw too, which fails the whole in either case; children() of the
 /// future tells of the last 1,024 elements that had ended, limit(n).keep_reports(m) of m.
-/// Cost: one block, 48 bytes for each of n, 64 for each of those, and the results.
+/// Cost: one block, 48 bytes for each of n and of those, and the results.
 template <std::ranges::input_range Range, class F, class... Args>
   requires(std::ranges::viewable_range<Range>)
 auto map(Range&& range, F&& fn, limit most, Args&&... args) {

@@ -105,7 +105,7 @@ class task_group {
   /// Cancelled from outside, it cancels the body or, after that, the children, and throws
   /// `cancelled` when all have ended; errors go before that, and the request is then thrown
   /// by the task's next await. A system_exit comes out as it is. Cost: one pooled block, and
-  /// 64 bytes for each of the last children that have ended, 1,024 at most.
+  /// 48 bytes for each of the last children that have ended, 1,024 at most.
   template <class F, class... Args>
   static coro<typename detail::group_result<F, Args...>::type> run(F fn, Args... args) {
     using T = typename detail::group_result<F, Args...>::type;
@@ -156,7 +156,7 @@ class task_group {
   }
 
   /// Of how many children that have ended exception_group::children() is to tell, should one
-  /// fail later: the last n. 1,024 if nothing is said, in 64 bytes each. Without effect once
+  /// fail later: the last n. 1,024 if nothing is said, in 48 bytes each. Without effect once
   /// one has failed.
   void keep_reports(std::size_t n) { state_.keep_reports(n); }
 
