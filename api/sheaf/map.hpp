@@ -117,7 +117,7 @@ class map_join final
       this->emplace(std::move(all));
     }
   }
-  void supply_ended() noexcept override { work_.reset(); }
+  void forget_work() noexcept override { work_.reset(); }
 
   std::optional<Work> work_;
   [[no_unique_address]] std::conditional_t<

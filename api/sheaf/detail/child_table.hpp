@@ -98,6 +98,7 @@ class child_log {
   }
   /// Takes them out, in the order in which they ended.
   std::vector<child_row> take();
+  void clear() noexcept;
 
  private:
   struct block : runtime::pooled {
@@ -122,7 +123,6 @@ class child_log {
   void append(block& b) noexcept;
   block* drop_first() noexcept;
   void trim() noexcept;
-  void clear() noexcept;
 
   child_row* at_ = nullptr;  // the next one, in the last block
   child_row* end_ = nullptr;

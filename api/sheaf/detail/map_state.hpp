@@ -31,12 +31,18 @@ class map_state : public join_state {
   virtual state_ref make(std::size_t place) = 0;
   /// Takes what the child of the element in that row contributes.
   virtual void take(future_state& child, std::size_t row) = 0;
+  /// All children have ended.
+  virtual void forget_work() noexcept = 0;
 
   std::size_t made() const noexcept { return made_; }
   void take_ended() noexcept;
 
  private:
   void refill() noexcept final;
+  void supply_ended() noexcept final {
+    forget_work();
+    log_.clear();
+  }
   std::size_t expected() const noexcept final { return elements_; }
   std::size_t row_of(std::size_t place) const noexcept final { return rows_[place]; }
   std::vector<child_row> early_rows() final { return log_.take(); }
