@@ -34,10 +34,10 @@ class exception_group final : public std::exception {
   /// One for each of exceptions(), in their order: the task, where it was made, and where it
   /// last waited. describe(context) is one line.
   const std::vector<exception_context>& contexts() const noexcept;
-  /// Of a task_group: what became of its children, in the order in which they were made, with
-  /// the times of each. Of those that had ended before the first failure there are the last
-  /// 1,024, or as many as task_group::keep_reports() said, so that a group may go on for
-  /// ever. Empty in what split() gives.
+  /// What became of the children of the task_group, quorum, first_success or hedge that
+  /// failed, in the order in which they were made, with the times of each. Of those of a
+  /// task_group that had ended before the first failure there are the last 1,024, or as many
+  /// as keep_reports() said, so that it may go on for ever. Empty in what split() gives.
   const std::vector<child_report>& children() const noexcept;
 
   /// One line: the message, how many there are, and the first of them.

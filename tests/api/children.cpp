@@ -171,6 +171,13 @@ TEST_CASE("children: of a race, a quorum and a hedge with all times", "[api][chi
     CHECK(table(late) == event_log{"#0 'T' failed after 7 ms: test::failure: a",
                                    "#1 'T' failed after 4 ms: test::failure: b",
                                    "#2 'T' failed after 0 ms: test::failure: c"});
+    event_log thrown;
+    try {
+      co_await late;
+    } catch (const exception_group& e) {
+      thrown = table(e.children());
+    }
+    CHECK(thrown == table(late));
     CHECK(*late.children()[1].started - *late.children()[0].started == 5ms);
     CHECK(*late.children()[2].started - *late.children()[0].started == 7ms);
   }());

@@ -36,7 +36,9 @@ void join_state::settle_with_all_failures() noexcept {
                                 std::to_string(failures.size()) + " of " +
                                 std::to_string(size_) + " failed";
     fill_table();
-    settle_error(std::make_exception_ptr(exception_group(message, std::move(failures))));
+    auto children = table_ ? reports_of(table_->rows) : std::vector<child_report>();
+    settle_error(std::make_exception_ptr(
+        exception_group(message, std::move(failures), std::move(children))));
   } catch (...) {  // out of memory
     settle_error(std::current_exception());
   }
