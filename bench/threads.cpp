@@ -13,6 +13,17 @@ namespace {
 
 long itself(long i) { return i; }
 
+/// What the calls from the other thread are for.
+struct receiver {
+  long expected;
+  long count = 0;
+  sheaf::promise<> finished{};
+
+  void arrive() {
+    if (++count == expected) finished.set_value();
+  }
+};
+
 /// One of those who take the next number, send it through a thread and add it up.
 sheaf::coro<long long> offloader(long& next, long n) {
   long long sum = 0;
@@ -24,19 +35,16 @@ sheaf::coro<long long> offloader(long& next, long n) {
 
 sheaf::coro<outcome> post_threadsafe(meter& m, long n, long) {
   auto& loop = sheaf::loop::current();
-  sheaf::promise<> finished;
-  long count = 0;
-  const auto arrive = [&] {
-    if (++count == n) finished.set_value();
-  };
+  receiver to{n};
   m.start();
-  std::thread poster([&] {
+  // With its own copies: a line that the callback writes would be passed to and fro.
+  std::thread poster([&loop, n, arrive = [&to] { to.arrive(); }] {
     for (long i = 0; i < n; ++i) loop.call_soon_threadsafe(arrive);
   });
-  co_await finished.get_future();
+  co_await to.finished.get_future();
   poster.join();
   m.stop();
-  co_return outcome{count, {}};
+  co_return outcome{to.count, {}};
 }
 
 sheaf::coro<outcome> offload(meter& m, long n, long) {
