@@ -885,6 +885,32 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("call_soon_threadsafe: what comes all the time is taken every 2 us at most",
+          "[runtime][scheduler]") {
+  struct nothing final : ready_node {
+    void run() noexcept override {}
+  };
+  nothing fillers[31];
+  loop l;
+  idle each_turn(l, [&] {
+    for (nothing& n : fillers) l.core().post(n);
+  });
+  each_turn.start();
+  std::vector<std::uint64_t> turns;
+  std::function<void()> again = [&] {
+    turns.push_back(l.core().batch_time());
+    if (turns.size() == 1'000) return l.stop();
+    l.call_soon_threadsafe([&again] { again(); });
+  };
+  l.call_soon(again);
+  l.run_forever();
+  // The first turn may have run one call only.
+  std::uint64_t shortest = turns.back();
+  for (std::size_t i = 2; i < turns.size(); ++i)
+    shortest = std::min(shortest, turns[i] - turns[i - 1]);
+  CHECK(shortest >= 2'000);
+}
+
 TEST_CASE(
     "call_soon_threadsafe: on the loop's own thread it comes in a later batch "
     "[THREAD-1]",

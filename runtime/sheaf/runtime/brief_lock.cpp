@@ -1,21 +1,10 @@
 #include <sheaf/runtime/brief_lock.hpp>
+#include <sheaf/runtime/spin_pause.hpp>
 
 #include <chrono>
 #include <thread>
 
 namespace sheaf::runtime {
-
-namespace {
-
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-}  // namespace
 
 void brief_lock::wait() noexcept {
   constexpr int spins = 100, yields = 20;
@@ -26,7 +15,7 @@ void brief_lock::wait() noexcept {
       return;
     }
     if (tries < spins) {
-      pause();
+      spin_pause();
     } else if (tries < spins + yields) {
       std::this_thread::yield();
     } else {
