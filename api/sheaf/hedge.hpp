@@ -151,6 +151,18 @@ auto start_hedge(std::int64_t delay_ns, std::size_t attempts, Source source) {
   return future<typename join::result>(state_ref::share(state.get()));
 }
 
+template <class A>
+concept one_attempt = awaitable_argument<A> && is_coro_v<A>;
+
+template <class T>
+coro<T> as_attempt(coro<T> c) {
+  return c;
+}
+template <coro_like A>
+auto as_attempt(A&& what) {
+  return to_coro(std::forward<A>(what));
+}
+
 template <class F, class... Args>
 concept makes_awaitable = requires {
   typename awaited_t<
@@ -182,11 +194,12 @@ auto hedge(const hedge_options& options, F&& fn, Args&&... args) {
   return detail::start_hedge(options.delay_ns(), options.attempts(),
                              source(std::forward<F>(fn), std::forward<Args>(args)...));
 }
-template <class... Ts>
-  requires(sizeof...(Ts) > 0)
-auto hedge(const hedge_options& options, coro<Ts>... coros) {
-  return detail::start_hedge(options.delay_ns(), sizeof...(Ts),
-                             detail::coros_source<Ts...>(std::move(coros)...));
+template <class... As>
+  requires(sizeof...(As) > 0 && (detail::one_attempt<As> && ...))
+auto hedge(const hedge_options& options, As&&... attempts) {
+  using source = detail::coros_source<detail::awaited_t<As>...>;
+  return detail::start_hedge(options.delay_ns(), sizeof...(As),
+                             source(detail::as_attempt(std::forward<As>(attempts))...));
 }
 template <detail::awaitable_range Range>
   requires(detail::is_coro_v<std::ranges::range_value_t<Range>>)

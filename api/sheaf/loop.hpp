@@ -106,6 +106,11 @@ class loop : public runtime::loop {
     require_idle();
     return run_until_complete(create_task(std::move(what), options, at));
   }
+  template <detail::coro_like A>
+  auto run_until_complete(A&& what,
+                          std::source_location at = std::source_location::current()) {
+    return run_until_complete(detail::to_coro(std::forward<A>(what)), at);
+  }
   template <class T>
   T run_until_complete(future<T> what) {
     drive_until(what.state());

@@ -146,6 +146,10 @@ class runner {
     drive_until(l, t.state());
     return l.run_until_complete(std::move(t));
   }
+  template <detail::coro_like A>
+  auto run(A&& main, std::source_location at = std::source_location::current()) {
+    return run(detail::to_coro(std::forward<A>(main)), at);
+  }
 
   loop& get_loop() { return open("get_loop"); }
 

@@ -49,4 +49,13 @@ template <class T>
   return run_coroutine_threadsafe(l, std::move(c), std::stop_token(), at);
 }
 
+/// The same of wait_for(...), and of what is awaited in place: q.get(), q.put(x), e.wait().
+template <detail::coro_like A>
+[[nodiscard("its errors are in the future")]] auto run_coroutine_threadsafe(
+    loop& l, A&& what, std::stop_token stop = {},
+    std::source_location at = std::source_location::current()) {
+  return run_coroutine_threadsafe(l, detail::to_coro(std::forward<A>(what)),
+                                  std::move(stop), at);
+}
+
 }  // namespace sheaf

@@ -29,6 +29,10 @@ class [[nodiscard]] scoped_task {
   explicit scoped_task(coro<T> c,
                        std::source_location at = std::source_location::current())
       : scoped_task(create_task(std::move(c), at), at) {}
+  template <detail::coro_like A>
+  explicit scoped_task(A&& what,
+                       std::source_location at = std::source_location::current())
+      : scoped_task(detail::to_coro(std::forward<A>(what)), at) {}
 
   scoped_task(scoped_task&&) noexcept = default;
   scoped_task& operator=(scoped_task&& other) noexcept {
@@ -60,5 +64,8 @@ class [[nodiscard]] scoped_task {
   task<T> task_;
   std::source_location at_;
 };
+
+template <detail::coro_like A>
+scoped_task(A&&) -> scoped_task<typename detail::coro_form_t<A>::value_type>;
 
 }  // namespace sheaf

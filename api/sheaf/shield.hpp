@@ -94,4 +94,10 @@ future<T> shield(coro<T> inner,
   return shield<T>(static_cast<future<T>>(create_task(std::move(inner), at)));
 }
 
+/// The same of wait_for(...), and of what is awaited in place: q.get(), e.wait(), sleep(d).
+template <detail::coro_like A>
+auto shield(A&& inner, std::source_location at = std::source_location::current()) {
+  return shield(detail::to_coro(std::forward<A>(inner)), at);
+}
+
 }  // namespace sheaf

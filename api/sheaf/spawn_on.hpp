@@ -78,5 +78,10 @@ future<T> spawn_on(loop& far, coro<T> c,
   home.require_open("spawn_on");
   return detail::call_far<T>(home, far.tasks(), at, detail::given_coro<T>(std::move(c)));
 }
+template <detail::coro_like A>
+auto spawn_on(loop& far, A&& what,
+              std::source_location at = std::source_location::current()) {
+  return spawn_on(far, detail::to_coro(std::forward<A>(what)), at);
+}
 
 }  // namespace sheaf

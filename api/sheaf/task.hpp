@@ -183,6 +183,11 @@ template <class T>
     coro<T> c, std::source_location at = std::source_location::current()) {
   return create_task(std::move(c), at);
 }
+template <detail::coro_like A>
+[[nodiscard]] auto ensure_future(
+    A&& what, std::source_location at = std::source_location::current()) {
+  return create_task(std::forward<A>(what), at);
+}
 template <class T>
 [[nodiscard]] task<T> ensure_future(task<T> t) {
   return t;

@@ -147,6 +147,17 @@ class task_group {
     return t;
   }
 
+  /// The same of wait_for(...), and of what is awaited in place: q.get(), e.wait(), sleep(d).
+  template <detail::coro_like A>
+  auto create_task(A&& what, std::source_location at = std::source_location::current()) {
+    return create_task(detail::to_coro(std::forward<A>(what)), at);
+  }
+  template <detail::coro_like A>
+  auto create_task(A&& what, const task_options& options,
+                   std::source_location at = std::source_location::current()) {
+    return create_task(detail::to_coro(std::forward<A>(what)), options, at);
+  }
+
   /// Ends the group on purpose: cancels children and body with `reason`, and run() ends
   /// without an error. A body that was cut off before it gave the value that run() should
   /// return makes it throw `cancelled`. Without effect once the group is ending.

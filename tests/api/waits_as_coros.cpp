@@ -6,14 +6,23 @@
 #include <sheaf/event.hpp>
 #include <sheaf/finish.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/hedge.hpp>
+#include <sheaf/loop_pool.hpp>
 #include <sheaf/mutex.hpp>
 #include <sheaf/queue.hpp>
 #include <sheaf/race.hpp>
 #include <sheaf/run.hpp>
+#include <sheaf/run_coroutine_threadsafe.hpp>
+#include <sheaf/runner.hpp>
+#include <sheaf/scoped_task.hpp>
 #include <sheaf/semaphore.hpp>
+#include <sheaf/shield.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/spawn_on.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/task_group.hpp>
 #include <sheaf/timeout.hpp>
+#include <sheaf/to_thread.hpp>
 #include <sheaf/wait_for.hpp>
 
 #include <memory>
@@ -33,6 +42,11 @@ concept made_a_task = requires(A a) { create_task(std::forward<A>(a)); };
 static_assert(made_a_task<decltype(sleep(1s))>);
 static_assert(!made_a_task<decltype(sleep(1s))&>);
 static_assert(!made_a_task<const decltype(sleep(1s))>);
+
+coro<int> give(int v) {
+  co_await sleep(1ms);
+  co_return v;
+}
 
 }  // namespace
 
@@ -115,4 +129,63 @@ TEST_CASE("a wait that was made a task and is cancelled leaves its queue",
         CHECK(q.qsize() == 1);
       }(),
       run_options().virtual_time());
+}
+
+TEST_CASE("what is awaited may be shielded, and be a child of a group, and an attempt",
+          "[api][task]") {
+  run(
+      []() -> coro<> {
+        queue<int> q(1);
+        event e;
+        const int limited = co_await shield(wait_for(give(1), 1s));
+        CHECK(limited == 1);
+        auto shielded = shield(e.wait());
+        shielded.cancel();
+        auto body = [](task_group& g, queue<int>& items, event& set) -> coro<int> {
+          task<int> item = g.create_task(items.get(), task_options().name("getter"));
+          task<int> late = g.create_task(wait_for(give(2), 1s));
+          static_cast<void>(g.create_task(sleep(1h)));
+          CHECK(item.name() == "getter");
+          items.put_nowait(3);
+          set.set();
+          const int sum = co_await item + co_await late;
+          g.cancel();
+          co_return sum;
+        };
+        const int sum = co_await task_group::run(body, std::ref(q), std::ref(e));
+        CHECK(sum == 5);
+        const auto [attempt, value] = co_await hedge(1h, wait_for(give(4), 1s), give(5));
+        CHECK((attempt == 0 && value == 4));
+        const task<int> ensured = ensure_future(wait_for(give(6), 1s));
+        const int six = co_await ensured;
+        CHECK(six == 6);
+        const scoped_task nap(sleep(1h));
+        CHECK_FALSE(nap->done());
+      }(),
+      run_options().virtual_time());
+}
+
+TEST_CASE("what is awaited may be what a runner and a loop run", "[api][run]") {
+  runner r(run_options().virtual_time());
+  CHECK(r.run(wait_for(give(1), 1s)) == 1);
+  CHECK(r.get_loop().run_until_complete(wait_for(give(2), 1s)) == 2);
+  r.get_loop().run_until_complete(sleep(1ms));
+}
+
+TEST_CASE("what is awaited may be sent to another thread's loop", "[api][threads]") {
+  loop_pool pool(1);
+  run([](loop& far) -> coro<> {
+    const int limited = co_await spawn_on(far, wait_for(give(1), 1h));
+    CHECK(limited == 1);
+    queue<int> q(1);
+    const auto send = [](loop& home, queue<int>& to) {
+      run_coroutine_threadsafe(home, to.put(7)).get();
+      std::stop_source stop;
+      auto nap = run_coroutine_threadsafe(home, sleep(1h), stop.get_token());
+      stop.request_stop();
+      CHECK_THROWS_AS(nap.get(), cancelled);
+    };
+    co_await to_thread(send, std::ref(loop::current()), std::ref(q));
+    CHECK(q.get_nowait() == 7);
+  }(pool[0]));
 }
