@@ -14,8 +14,7 @@ void timeout::reschedule(detail::due_time deadline) const {
 
 std::optional<timeout::time_point> current_deadline() {
   const auto* const l = detail::loop_core::current_or_null();
-  const auto* const t = l ? l->current_task() : nullptr;
-  return t ? detail::due_time::to_point(t->ambient().nearest()) : std::nullopt;
+  return l ? detail::due_time::to_point(l->deadline_here()) : std::nullopt;
 }
 
 }  // namespace sheaf

@@ -79,7 +79,8 @@ class timeout {
 };
 
 /// The earliest deadline of the scopes that the current task is in, of timeout::run(),
-/// timeout::at() and wait_for(), in the loop's time(); none if there is none, or no task.
+/// timeout::at() and wait_for(), in the loop's time(); none if there is none, or no task. Where
+/// map() or hedge() calls a function it is that of their call.
 ///
 /// A task inherits it from the task that makes it, as it is then: a time, which later changes
 /// of the scope do not move, and which scopes of its own only tighten. An inherited deadline

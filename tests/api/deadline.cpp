@@ -4,7 +4,9 @@
 
 #include <sheaf/context_var.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/hedge.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/map.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 #include <sheaf/timeout.hpp>
@@ -117,6 +119,42 @@ TEST_CASE("deadline: reschedule() moves what the body sees", "[api][deadline]") 
       CHECK(left() == -1);
     };
     co_await timeout::run(1s, body);
+  }());
+}
+
+TEST_CASE("deadline: children that map() and hedge() make later inherit that of the call",
+          "[api][deadline]") {
+  virtual_loop l;
+  l.run_until_complete([]() -> coro<> {
+    const std::vector<int> three(3);
+    auto asked = [](int) -> coro<long long> {
+      CHECK(left() >= 0);  // where it is called, and in what it makes
+      return ask_after(10ms);
+    };
+    auto body = [&](timeout& t) -> coro<> {
+      const auto late = co_await map(three, asked, limit(1));
+      CHECK(late == std::vector<long long>{990, 980, 970});
+      int calls = 0;
+      const auto attempt = [&] { return ask_after(calls++ == 0 ? 1000ms : 10ms); };
+      const auto second = co_await hedge(5ms, std::ref(attempt));
+      CHECK(second.index == 1);
+      CHECK(second.value == 955);
+      auto in_map = [&](int) -> coro<long long> {
+        const auto inner = co_await map(three, asked, limit(1));
+        co_return inner.back();
+      };
+      const auto nested = co_await map(three, in_map, limit(1));
+      CHECK(nested == std::vector<long long>{925, 895, 865});
+      // It is a time, taken by the call: later changes of the scope do not move it.
+      auto moved = map(three, asked, limit(1));
+      t.reschedule(std::nullopt);
+      const auto kept = co_await std::move(moved);
+      CHECK(kept == std::vector<long long>{855, 845, 835});
+    };
+    co_await timeout::run(1s, body);
+    auto none = [](int) -> coro<long long> { return ask_after(10ms); };
+    const auto outside = co_await map(three, none, limit(1));
+    CHECK(outside == std::vector<long long>{-1, -1, -1});
   }());
 }
 

@@ -14,6 +14,7 @@
 #include <sheaf/runtime/sigpipe_guard.hpp>
 #include <sheaf/server.hpp>
 #include <sheaf/stream.hpp>
+#include <sheaf/timeout.hpp>
 #include <sheaf/wait_for.hpp>
 
 #include <functional>
@@ -519,6 +520,23 @@ TEST_CASE("server: handlers run in the context of start_server", "[api][server]"
     CHECK(level.get() == 7);
   });
   CHECK(seen == 7);
+}
+
+TEST_CASE("server: handlers inherit no deadline from who starts it", "[api][server]") {
+  io_loop io;
+  bool under_one = true;
+  const auto handler = [&](stream) -> coro<> {
+    under_one = current_deadline().has_value();
+    co_return;
+  };
+  const auto start_and_use = [&]() -> coro<> {
+    server s = co_await serve(handler);
+    const std::string none = co_await say(s, "");
+    CHECK(none.empty());
+    CHECK(current_deadline().has_value());
+  };
+  io.run([&]() -> coro<> { co_await timeout::run(1h, start_and_use); });
+  CHECK_FALSE(under_one);
 }
 
 TEST_CASE("server: a dump names each connection's task", "[api][server]") {

@@ -39,6 +39,10 @@ context_state* loop_core::look_up_context(std::uint64_t task) noexcept {
   return found_;
 }
 
+std::uint64_t loop_core::deadline_here() const noexcept {
+  return current_task_ ? current_task_->ambient().nearest() : call_deadline_;
+}
+
 task_state* loop_core::first_task() const noexcept {
   return has_tasks() ? static_cast<task_state*>(tasks_.next_task) : nullptr;
 }

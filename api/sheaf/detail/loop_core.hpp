@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/context_var.hpp>
+#include <sheaf/detail/ambient_deadline.hpp>
 #include <sheaf/detail/debug_notes.hpp>
 #include <sheaf/detail/deep_requests.hpp>
 #include <sheaf/detail/flight.hpp>
@@ -111,6 +112,13 @@ class loop_core final : public runtime::scheduler {
   /// Whether a time limit was ever set here: tasks made from now on inherit deadlines.
   bool deadlines_used() const noexcept { return deadlines_used_; }
   void use_deadlines() noexcept { deadlines_used_ = true; }
+  /// The earliest that holds for what runs now, in nanoseconds: of the current task, or of a
+  /// call that makes children when it has long returned. `never` if there is none.
+  std::uint64_t deadline_here() const noexcept;
+  /// Gives that of such a call for as long as it makes them; returns the one before.
+  std::uint64_t set_call_deadline(std::uint64_t ns) noexcept {
+    return std::exchange(call_deadline_, ns);
+  }
 
   /// For reports, in debug mode.
   debug_notes& notes() noexcept { return notes_; }
@@ -185,6 +193,7 @@ class loop_core final : public runtime::scheduler {
   task_state* current_task_ = nullptr;
   context_state* context_ = nullptr;
   bool deadlines_used_ = false;
+  std::uint64_t call_deadline_ = ambient_deadline::never;
   task_link tasks_{&tasks_, &tasks_};
   std::uint64_t next_id_ = 0;
   std::uint64_t end_id_ = 0;

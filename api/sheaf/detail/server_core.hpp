@@ -91,8 +91,8 @@ class server_core {
   bool forever_ = false;
   runtime::intrusive_ptr<loop_core> loop_;
   connection_handler handler_;
-  router route_;  // empty for none
-  call_context context_;
+  router route_;          // empty for none
+  kept_context context_;  // but no deadline: connections are no part of the call
   const int backlog_;
   const std::size_t limit_;
   const std::source_location made_at_;

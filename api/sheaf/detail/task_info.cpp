@@ -29,9 +29,7 @@ void task_state::inherit_context() {
 }
 
 void task_state::inherit_deadline() noexcept {
-  const task_state* const maker = loop().current_task();
-  if (!maker || maker->ambient_.none()) return;
-  const std::uint64_t ns = maker->ambient_.nearest();
+  const std::uint64_t ns = loop().deadline_here();
   if (ns != ambient_deadline::never) ambient_ = ambient_deadline::inherited(ns);
 }
 
