@@ -63,14 +63,16 @@ void barrier::break_woken() noexcept {
       [](detail::waiter& w) { static_cast<barrier_wait&>(w).broken_ = true; });
 }
 
-detail::done_at_once barrier::abort() noexcept {
+detail::done_at_once barrier::abort() {
+  queue_.require_thread("barrier::abort");
   broken_ = true;
   break_woken();
   break_waiting();
   return {};
 }
 
-detail::done_at_once barrier::reset() noexcept {
+detail::done_at_once barrier::reset() {
+  queue_.require_thread("barrier::reset");
   broken_ = false;
   if (queue_.anyone_woken()) {
     break_woken();

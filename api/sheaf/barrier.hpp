@@ -77,10 +77,10 @@ class barrier {
   detail::barrier_wait wait() noexcept { return detail::barrier_wait(*this); }
 
   /// Breaks it: who waits, and who comes from now on, gets broken_barrier, until reset().
-  detail::done_at_once abort() noexcept;
+  detail::done_at_once abort();
   /// Makes it as new. Who waits for the round to be complete gets broken_barrier; who waits
   /// for the next round waits on.
-  detail::done_at_once reset() noexcept;
+  detail::done_at_once reset();
 
   std::size_t parties() const noexcept { return parties_; }
   /// How many wait for the others; 0 while it drains.

@@ -110,6 +110,7 @@ coro<bool> condition::wait_nested(int depth) {
 }
 
 void condition::notify(std::size_t n) {
+  queue_.require_thread("condition::notify");
   require_locked("notify");
   wake(n);
 }

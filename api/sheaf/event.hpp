@@ -10,6 +10,8 @@ class event;
 
 namespace detail {
 
+class queue_core;
+
 class event_wait : public waiter {
  public:
   explicit event_wait(event& e) noexcept : event_(e) {}
@@ -51,9 +53,9 @@ class event {
   event() = default;
   ~event() { queue_.forsake(); }
 
-  void set() noexcept {
-    set_ = true;
-    queue_.dismiss_all();
+  void set() {
+    queue_.require_thread("event::set");
+    raise();
   }
   void clear() noexcept { set_ = false; }
   bool is_set() const noexcept { return set_; }
@@ -64,6 +66,12 @@ class event {
 
  private:
   friend class detail::event_wait;
+  friend class detail::queue_core;
+  void raise() noexcept {
+    set_ = true;
+    queue_.dismiss_all();
+  }
+
   detail::waiter_queue queue_;
   bool set_ = false;
 };

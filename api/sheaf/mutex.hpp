@@ -76,6 +76,7 @@ class mutex {
   }
   /// Frees it. Throws invalid_state if it is free.
   void release() {
+    queue_.require_thread("mutex::release");
     if (!locked_) [[unlikely]]
       refuse_release();
     free();

@@ -39,9 +39,9 @@ class get_wait final : public queue_wait<queue_side::get> {
 
   // If the item cannot be moved out, the turn goes to the next.
   typename Queue::value_type await_resume() {
-    if (!task()) return queue().get_nowait();
+    if (!task()) return queue().get_now();
     require_turn();
-    typename Queue::value_type item = queue().get_nowait();
+    typename Queue::value_type item = queue().get_now();
     taken();
     return item;
   }
@@ -59,9 +59,9 @@ class put_wait final : public queue_wait<queue_side::put> {
       : queue_wait(q), item_(std::forward<Args>(args)...) {}
 
   void await_resume() {
-    if (!task()) return queue().put_nowait(std::move(item_));
+    if (!task()) return queue().put_now(std::move(item_));
     require_turn();
-    queue().put_nowait(std::move(item_));
+    queue().put_now(std::move(item_));
     taken();
   }
 
@@ -75,6 +75,25 @@ template <class T, class Items>
 class queue_of : public queue_core {
  private:
   Items items_;
+
+  template <class Queue>
+  friend class get_wait;
+  template <class Queue>
+  friend class put_wait;
+
+  template <class... Args>
+  void put_now(Args&&... args) {
+    require_room();
+    items_.push(std::forward<Args>(args)...);
+    was_put();
+  }
+  T get_now() {
+    require_item();
+    T item = std::move(items_.next());
+    items_.pop();
+    was_got();
+    return item;
+  }
 
  public:
   using value_type = T;
@@ -100,29 +119,25 @@ class queue_of : public queue_core {
 
   /// Without waiting. Throws queue_full, or queue_shut_down.
   void put_nowait(T&& item) {
-    require_room();
-    items_.push(std::move(item));
-    was_put();
+    this->require_thread("queue::put_nowait");
+    put_now(std::move(item));
   }
   template <class... Args>
     requires std::is_constructible_v<T, Args...>
   void put_nowait(Args&&... args) {
-    require_room();
-    items_.push(std::forward<Args>(args)...);
-    was_put();
+    this->require_thread("queue::put_nowait");
+    put_now(std::forward<Args>(args)...);
   }
   /// Without waiting. Throws queue_empty, or queue_shut_down if it is that as well.
   T get_nowait() {
-    require_item();
-    T item = std::move(items_.next());
-    items_.pop();
-    was_got();
-    return item;
+    this->require_thread("queue::get_nowait");
+    return get_now();
   }
 
   /// From now on put() throws queue_shut_down, and get() does when nothing is left.
   /// `immediate` drops what is left, and counts it as done. Those who wait get the error.
   void shutdown(bool immediate = false) {
+    this->require_thread("queue::shutdown");
     decltype(items_.take_all()) dropped;
     if (immediate) dropped = items_.take_all();
     close(immediate);

@@ -78,6 +78,7 @@ class semaphore {
   /// Gives a permit back, or adds one. A bounded one throws invalid_state when it has all
   /// its permits.
   void release() {
+    queue_.require_thread("semaphore::release");
     if (permits_ >= bound_) [[unlikely]]
       refuse_release();
     give();

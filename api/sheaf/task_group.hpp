@@ -163,6 +163,7 @@ class task_group {
   /// return makes it throw `cancelled`. Without effect once the group is ending.
   void cancel(std::string reason = {},
               std::source_location at = std::source_location::current()) {
+    state_.loop().require_thread("task_group::cancel");
     state_.cancel(std::move(reason), at);
   }
 
@@ -182,6 +183,7 @@ class task_group {
   // What is given over, if in vain, is not "never awaited" (TG-15).
   template <class T>
   void require_open(coro<T>& c) const {
+    state_.loop().require_thread("task_group::create_task");
     if (state_.open()) [[likely]]
       return;
     c.close();

@@ -6,11 +6,18 @@
 #include "support/thread_of_its_own.hpp"
 
 #include <sheaf/as_outcome.hpp>
+#include <sheaf/barrier.hpp>
+#include <sheaf/condition.hpp>
+#include <sheaf/event.hpp>
 #include <sheaf/gather.hpp>
+#include <sheaf/mutex.hpp>
+#include <sheaf/queue.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/run_in_executor.hpp>
 #include <sheaf/runtime/timer.hpp>
+#include <sheaf/semaphore.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/task_group.hpp>
 #include <sheaf/to_thread.hpp>
 
 #include <algorithm>
@@ -648,6 +655,89 @@ TEST_CASE(
     CHECK(contains(text, "call_soon_threadsafe"));
   }
   CHECK(contains(said[0], "call_soon: "));
+}
+
+namespace {
+
+/// What tasks share, with a task that waits for each.
+struct shared_things {
+  mutex lock;
+  semaphore permits{0};
+  event flag;
+  condition change{lock};
+  barrier gate{2};
+  queue<int> items{1};
+
+  coro<> wait_for_change() {
+    const auto held = co_await lock.scoped_lock();
+    co_await change.wait();
+  }
+  coro<> wait_for_all(task_group& g) {
+    static_cast<void>(g.create_task(wait_for_change()));
+    co_await sleep(0ms);
+    co_await lock.acquire();
+    static_cast<void>(g.create_task(lock.acquire()));
+    static_cast<void>(g.create_task(permits.acquire()));
+    static_cast<void>(g.create_task(flag.wait()));
+    static_cast<void>(g.create_task(gate.wait()));
+    static_cast<void>(g.create_task(items.get()));
+    co_await sleep(0ms);
+  }
+};
+
+event_log uses_from_afar(shared_things& x, task_group& g) {
+  const auto first = thrown_by([&] { x.lock.release(); });
+  return {first,
+          thrown_by([&] { x.permits.release(); }),
+          thrown_by([&] { x.flag.set(); }),
+          thrown_by([&] { x.change.notify(); }),
+          thrown_by([&] { x.change.notify_all(); }),
+          thrown_by([&] { x.gate.abort(); }),
+          thrown_by([&] { x.gate.reset(); }),
+          thrown_by([&] { x.items.put_nowait(1); }),
+          thrown_by([&] { x.items.get_nowait(); }),
+          thrown_by([&] { x.items.task_done(); }),
+          thrown_by([&] { x.items.shutdown(); }),
+          thrown_by([&] { static_cast<void>(g.create_task(sleep(1h))); }),
+          thrown_by([&] { g.cancel(); })};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "debug: what tasks share is changed by no other thread, even if nobody waits "
+    "[DEBUG-2]",
+    "[api][debug][DEBUG-2]") {
+  watched_loop l;
+  event_log said;
+  event_log said_of_idle;
+  const auto body = [&](task_group& g, shared_things& used,
+                        shared_things& unused) -> coro<> {
+    co_await used.wait_for_all(g);
+    test::on_another_thread([&] {
+      said_of_idle = uses_from_afar(unused, g);
+      said = uses_from_afar(used, g);
+    });
+    CHECK(used.lock.locked());
+    CHECK(used.permits.locked());
+    CHECK_FALSE(used.flag.is_set());
+    CHECK_FALSE(used.gate.broken());
+    CHECK(used.items.empty());
+    CHECK(g.size() == 6);
+    g.cancel();
+    used.lock.release();  // who waits for the change needs it to end
+    co_await sleep(1h);
+  };
+  const auto main = [&]() -> coro<> {
+    shared_things used;
+    shared_things unused;
+    co_await task_group::run(body, std::ref(used), std::ref(unused));
+  };
+  l.run_until_complete(main());
+  REQUIRE(said.size() == 13);
+  for (const auto& text : said) CHECK(contains(text, "another thread runs this loop"));
+  CHECK(said_of_idle == said);
+  CHECK(contains(said[7], "queue::put_nowait: "));
 }
 
 TEST_CASE(

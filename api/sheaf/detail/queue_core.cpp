@@ -22,12 +22,13 @@ void queue_core::refuse_put() const {
 }
 
 void queue_core::task_done() {
+  require_thread("queue::task_done");
   if (unfinished_ == 0) {
     throw invalid_state(
         "queue::task_done: called more often than items were put; call it once for each "
         "item that was got");
   }
-  if (--unfinished_ == 0) finished_.set();
+  if (--unfinished_ == 0) finished_.raise();
 }
 
 // All that wait look again; who came for an item or for room finds none.
@@ -35,7 +36,7 @@ void queue_core::close(bool dropped) noexcept {
   shut_down_ = true;
   if (dropped) {
     unfinished_ -= std::min(unfinished_, std::exchange(size_, 0));
-    if (unfinished_ == 0) finished_.set();
+    if (unfinished_ == 0) finished_.raise();
   }
   while (getters_.anyone_waiting()) wake_first<queue_side::get>();
   while (putters_.anyone_waiting()) wake_first<queue_side::put>();

@@ -78,13 +78,15 @@ class queue_core {
   template <std::integral N>
   explicit queue_core(N maxsize) noexcept
       : room_(maxsize > 0 ? static_cast<std::size_t>(maxsize) : unbounded) {
-    finished_.set();
+    finished_.raise();
   }
   ~queue_core() {
     getters_.forsake();
     putters_.forsake();
   }
 
+  /// What the calls that do not wait begin with; who awaits is on the loop's thread.
+  void require_thread(const char* what) const { getters_.require_thread(what); }
   void require_item() const {
     if (size_ == 0) [[unlikely]]
       refuse_get();

@@ -201,6 +201,11 @@ class waiter_queue : public waiter_line {
       return true;
     return admit_newcomer(w, t);
   }
+  /// Throws invalid_state in debug mode where another thread runs its loop; `what` is the call
+  /// that was made.
+  void require_thread(const char* what) const {
+    if (loop_) loop_->require_thread(what);
+  }
 
  private:
   using loop_ref = runtime::intrusive_ptr<loop_core>;
