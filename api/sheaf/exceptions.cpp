@@ -1,7 +1,9 @@
 #include <sheaf/exceptions.hpp>
+#include <sheaf/runtime/detail/one_line.hpp>
 
 #include <array>
 #include <cstddef>
+#include <utility>
 
 namespace sheaf {
 
@@ -37,7 +39,7 @@ std::string cancel_cause::describe() const {
     if (!line.empty()) line += ' ';
     line += std::string("at ") + at_.file_name() + ':' + std::to_string(at_.line());
   }
-  return line;
+  return runtime::detail::one_line(std::move(line));
 }
 
 }  // namespace detail

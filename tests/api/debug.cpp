@@ -932,6 +932,30 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "debug: a report, a dump and a cause are one line each, whatever a name or an error "
+    "says [DEBUG-11]",
+    "[api][debug][DEBUG-11]") {
+  watched_loop l(false);
+  const auto throws = []() -> coro<> {
+    co_await sleep(1ms);
+    throw test::failure("no\r\nluck\n");
+  };
+  static_cast<void>(l.create_task(throws(), task_options().name("two\nlines")));
+  auto asleep = l.create_task(sleep(1h), task_options().name("a\nnap"));
+  l.call_later(2ms, [&] { l.stop(); });
+  l.run_forever();
+  REQUIRE(l.reports.size() == 1);
+  CHECK(contains(describe(l.reports[0]), R"(no\r\nluck\n [task )"));
+  CHECK(contains(describe(l.reports[0]), R"( two\nlines])"));
+  CHECK(l.reports[0].task_name == "two\nlines");
+  asleep.cancel("for\nonce");
+  CHECK(contains(asleep.describe(), R"('a\nnap' cancelling (for\nonce)"));
+  CHECK_FALSE(contains(describe(l.reports[0]) + asleep.describe(), "\n"));
+  CHECK(cancelled("for\nonce").reason() == "for\nonce");
+  CHECK(contains(cancelled("for\nonce").describe(), R"(for\nonce)"));
+}
+
+TEST_CASE(
     "debug: a loop that is not closed closes in its destructor, and nobody is warned "
     "[DEBUG-9]",
     "[api][debug][DEBUG-9]") {

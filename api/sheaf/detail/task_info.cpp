@@ -1,6 +1,7 @@
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/runtime/detail/one_line.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
 // What is known of a task: names, places, and how it is described.
@@ -116,7 +117,7 @@ std::string task_state::describe(const task_state* holder) const {
     if (created_at_.line() == 0) line += place_words(", awaited at ", awaited_at());
   }
   if (loop().debug()) line += place_words(" created at ", created_at_);
-  return line;
+  return runtime::detail::one_line(std::move(line));
 }
 
 exception_context task_state::describe_as(std::string message) const {

@@ -1,3 +1,4 @@
+#include <sheaf/runtime/detail/one_line.hpp>
 #include <sheaf/runtime/exception_context.hpp>
 
 #include <cxxabi.h>
@@ -6,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <typeinfo>
+#include <utility>
 
 namespace sheaf {
 
@@ -66,7 +68,7 @@ std::string describe(const exception_context& context) {
   add_place(line, "created at", context.created_at);
   add_place(line, "resumed at", context.resumed_at);
   add_place(line, "waiting at", context.waiting_at);
-  return line;
+  return runtime::detail::one_line(std::move(line));
 }
 
 void print_report(const exception_context& context) noexcept {
