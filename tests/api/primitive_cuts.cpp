@@ -65,16 +65,20 @@ coro<> pass_twice(lives& l, barrier& b) {
   co_await b.wait();
 }
 
-coro<> produce(lives& l, queue<std::unique_ptr<witness>>& q, int n) {
+using item = std::unique_ptr<witness>;
+
+template <class Queue>
+coro<> produce(lives& l, Queue& q, int n) {
   const witness w(l);
   for (int i = 0; i < n; ++i) co_await q.put(std::make_unique<witness>(l));
   co_await q.join();
 }
 
-coro<> consume(lives& l, queue<std::unique_ptr<witness>>& q, int n) {
+template <class Queue>
+coro<> consume(lives& l, Queue& q, int n) {
   const witness w(l);
   for (int i = 0; i < n; ++i) {
-    const auto item = co_await q.get();
+    const item taken = co_await q.get();
     co_await sleep(0ms);
     q.task_done();
   }
@@ -116,10 +120,32 @@ coro<> share_barrier(lives& l) {
   co_await gather(pass_twice(l, b), pass_twice(l, b), pass_twice(l, b));
 }
 
+template <class Queue>
 coro<> share_queue(lives& l) {
   const witness w(l);
-  queue<std::unique_ptr<witness>> q(1);
+  Queue q(1);
   co_await gather(produce(l, q, 3), consume(l, q, 2), consume(l, q, 2), produce(l, q, 1));
+}
+
+/// Awaits it; that the queue is shut down meanwhile is an end like any other.
+coro<> until_shut_down(coro<> what) {
+  try {
+    co_await std::move(what);
+  } catch (const queue_shut_down&) {
+  }
+}
+
+template <class Queue>
+coro<> shut_queue_down(lives& l, bool immediate) {
+  const witness w(l);
+  Queue q(1);
+  const auto end_it = [](Queue& what, bool now) -> coro<> {
+    co_await sleep(1ms);
+    what.shutdown(now);
+  };
+  co_await gather(until_shut_down(produce(l, q, 5)), until_shut_down(produce(l, q, 1)),
+                  until_shut_down(consume(l, q, 2)), end_it(q, immediate),
+                  until_shut_down(consume(l, q, 9)));
 }
 
 /// Destroys the frames after `n` batches.
@@ -173,7 +199,21 @@ TEST_CASE("condition: may be cut off at any batch", "[api][cut]") {
   cut(share_condition);
 }
 TEST_CASE("barrier: may be cut off at any batch", "[api][cut]") { cut(share_barrier); }
-TEST_CASE("queue: may be cut off at any batch", "[api][cut]") { cut(share_queue); }
+TEST_CASE("queue: may be cut off at any batch", "[api][cut]") {
+  cut(share_queue<queue<item>>);
+}
+TEST_CASE("priority_queue: may be cut off at any batch", "[api][cut]") {
+  cut(share_queue<priority_queue<item>>);
+}
+TEST_CASE("lifo_queue: may be cut off at any batch", "[api][cut]") {
+  cut(share_queue<lifo_queue<item>>);
+}
+TEST_CASE("queue: may be cut off at any batch of its shutdown", "[api][cut]") {
+  for (const bool immediate : {false, true}) {
+    cut([=](lives& l) { return shut_queue_down<queue<item>>(l, immediate); });
+    cut([=](lives& l) { return shut_queue_down<priority_queue<item>>(l, immediate); });
+  }
+}
 
 TEST_CASE("mutex: frames that are destroyed leave it free for another loop",
           "[api][cut]") {

@@ -10,6 +10,7 @@
 #include <sheaf/quorum.hpp>
 #include <sheaf/race.hpp>
 #include <sheaf/shield.hpp>
+#include <sheaf/then.hpp>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
@@ -140,6 +141,27 @@ TEST_CASE("combinators: inside each other may be cut off at any batch", "[api][c
     const witness w(l);
     co_await race(gather(child(l, 2ms), slow_to_end(l, 9ms)),
                   quorum(1, failing(l, 1ms), slow_to_end(l, 3ms)));
+  });
+}
+
+TEST_CASE("shield: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    const task<int> mine = create_task(slow_to_end(l, 3ms));
+    co_await gather(shield(mine), shield(child(l, 2ms)));
+    const int again = co_await shield(mine);
+    CHECK(again == 1);
+  });
+}
+
+TEST_CASE("then: may be cut off at any batch", "[api][cut]") {
+  everywhere([](lives& l) -> coro<> {
+    const witness w(l);
+    const auto doubled = [](int v) { return 2 * v; };
+    const auto waited = [&l](int) { return slow_to_end(l, 2ms); };
+    const task<int> first = create_task(child(l, 1ms));
+    const int last = co_await first.then(doubled).then(waited);
+    CHECK(last == 1);
   });
 }
 
