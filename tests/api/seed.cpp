@@ -5,10 +5,13 @@
 
 #include <sheaf/gather.hpp>
 #include <sheaf/run.hpp>
+#include <sheaf/scoped_task.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/wait.hpp>
 
 #include <set>
 #include <string>
+#include <vector>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
@@ -86,4 +89,41 @@ TEST_CASE("seed: deadlines that differ keep their order", "[api][seed]") {
     CHECK(log[4] == "middle ends");
     CHECK(log[5] == "late ends");
   });
+}
+
+TEST_CASE("seed: a wait that ends in the batch of its cancellation or its time-out",
+          "[api][seed]") {
+  test::for_seeds([]() -> coro<> {
+    std::vector<task<>> all;
+    for (int i = 0; i < 8; ++i) {
+      all.push_back(create_task([](int n) -> coro<> {
+        const std::vector<task<>> one{create_task(sleep(1ms))};
+        const auto limit = wait_options().timeout(n % 2 == 0 ? 1ms : 1h);
+        const auto [done, pending] = co_await wait(one, limit);
+        CHECK(done.size() + pending.size() == 1);
+        co_await sleep(0ms);
+      }(i)));
+    }
+    co_await sleep(1ms);
+    for (int i = 1; i < 8; i += 2) all[static_cast<std::size_t>(i)].cancel();
+    static_cast<void>(co_await wait(all));
+    for (int i = 0; i < 8; i += 2)
+      CHECK(all[static_cast<std::size_t>(i)].outcome().has_value());
+  });
+}
+
+TEST_CASE("seed: tasks that a system_exit catches as they are due are ended",
+          "[api][seed]") {
+  const auto scenario = []() -> coro<> {
+    std::vector<scoped_task<void>> sleepers;
+    for (int i = 0; i < 8; ++i) sleepers.emplace_back(sleep(1ms));
+    // Due with them; under most seeds some of them are still queued then.
+    loop::current().call_later(1ms, [] { throw system_exit(3); });
+    co_await sleep(1h);
+  };
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    INFO("seed " << seed);
+    const auto how = run_options().virtual_time().seed(seed);
+    CHECK_THROWS_AS(run(scenario(), how), system_exit);
+  }
 }

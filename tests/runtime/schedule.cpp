@@ -67,3 +67,54 @@ TEST_CASE("schedule: a seed permutes, and always alike", "[runtime][schedule]") 
   std::ranges::sort(all);
   for (int i = 0; i < 1000; ++i) CHECK(all[static_cast<std::size_t>(i)] == i);
 }
+
+TEST_CASE("schedule: what is left of a batch that was left runs ahead of what it queued",
+          "[runtime][schedule]") {
+  for (const int n : {3, 127, 128, 400}) {
+    std::vector<int> log;
+    std::deque<node> nodes;
+    bool leave = false;
+    struct leaver final : ready_node {
+      explicit leaver(bool& b) : leave(b) {}
+      void run() noexcept override { leave = true; }
+      bool& leave;
+    } first(leave);
+    ready_queue q;
+    q.push(first);
+    for (int i = 0; i < 2 * n; ++i) q.push(nodes.emplace_back(i, log));
+    CHECK(q.run_batch(leave) == 1);
+    for (int i = 2 * n; i < 3 * n; ++i) q.push(nodes.emplace_back(i, log));
+    leave = false;
+    backwards s;
+    q.arrange(s);
+    q.run_batch(leave);
+    const auto size = static_cast<std::size_t>(n);
+    CHECK(s.sizes == std::vector<std::size_t>{2 * size, size});
+    std::vector<int> expected(3 * size);
+    std::iota(expected.rbegin() + n, expected.rend(), 0);
+    std::iota(expected.rbegin(), expected.rbegin() + n, 2 * n);
+    CHECK(log == expected);
+    for (node& each : nodes) q.push(each);
+    q.arrange(s);  // a batch as any
+    CHECK(s.sizes.back() == 3 * size);
+  }
+}
+
+TEST_CASE("ready queue: nothing runs in the place of a node that is forgotten",
+          "[runtime][schedule]") {
+  for (const int n : {1, 127, 128, 1000}) {
+    std::vector<int> log;
+    std::deque<node> nodes;
+    ready_queue q;
+    for (int i = 0; i < n; ++i) q.push(nodes.emplace_back(i, log));
+    node never_queued(-1, log);
+    q.forget(never_queued);
+    q.forget(nodes.front());
+    q.forget(nodes.back());
+    const bool leave = false;
+    q.run_batch(leave);
+    std::vector<int> expected(n > 1 ? static_cast<std::size_t>(n - 2) : 0);
+    std::iota(expected.begin(), expected.end(), 1);
+    CHECK(log == expected);
+  }
+}

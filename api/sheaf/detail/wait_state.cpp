@@ -66,11 +66,12 @@ void wait_state::settled(watcher& w) noexcept {
   static_assert(std::is_standard_layout_v<child>);
   note_done(child_of(w));
   if (queued_ || !satisfied()) return;
-  queued_ = true;
+  queued_ = in_queue_ = true;
   task_->loop().post(*this);
 }
 
 void wait_state::run() noexcept {
+  in_queue_ = false;
   if (task_->waiting_on() == this) wake();
 }
 

@@ -43,6 +43,7 @@ class wait_state : public observer, public suspension {
 
   void settled(watcher& w) noexcept final;
   void run() noexcept final;
+  void drop() noexcept final { in_queue_ = false; }
   std::source_location awaits_at() const noexcept final { return task_->waiting_at(); }
   void on_time() noexcept;
   void on_dropped() noexcept {}
@@ -56,7 +57,11 @@ class wait_state : public observer, public suspension {
       : when_(when), timeout_ns_(timeout_ns) {
     children_.reserve(size);
   }
-  ~wait_state() = default;
+  // Under a schedule the task may run ahead of what is queued beside it.
+  ~wait_state() {
+    if (in_queue_) [[unlikely]]
+      task_->loop().forget(*this);
+  }
 
   void add(future_state& s) noexcept { children_.push_back({{}, &s}); }
 
@@ -110,6 +115,7 @@ class wait_state : public observer, public suspension {
   task_state* task_ = nullptr;
   bool has_exception_ = false;
   bool queued_ = false;  // or woken: the condition was met
+  bool in_queue_ = false;
   bool other_loop_ = false;
   std::uint32_t id_ = 0;
 };

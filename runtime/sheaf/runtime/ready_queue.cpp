@@ -2,6 +2,10 @@
 #include <sheaf/runtime/ready_queue.hpp>
 #include <sheaf/runtime/schedule.hpp>
 
+#include <algorithm>
+#include <span>
+#include <utility>
+
 namespace sheaf::runtime {
 
 ready_queue::~ready_queue() {
@@ -66,7 +70,10 @@ std::size_t ready_queue::run_far_batch(const bool& leave) noexcept {
     }
     ++ran;
     (*head_++)->run();
-    if (leave) break;
+    if (leave) {
+      note_cut_off(end);
+      break;
+    }
   }
   in_batch_ = false;
   return ran;
@@ -76,8 +83,48 @@ std::size_t ready_queue::run_far_batch(const bool& leave) noexcept {
 void ready_queue::arrange(schedule& by) {
   arranged_.clear();
   while (ready_node* const n = pop()) arranged_.push_back(n);
-  if (arranged_.size() > 1) by.arrange(arranged_);
+  const std::span<ready_node*> all(arranged_);
+  const std::size_t old = std::min(std::exchange(cut_off_, 0), all.size());
+  for (const auto batch : {all.first(old), all.subspan(old)}) {
+    if (batch.size() > 1) by.arrange(batch);
+  }
   for (ready_node* const n : arranged_) push(*n);
+}
+
+template <class F>
+void ready_queue::for_each_until(ready_node** end, F f) noexcept {
+  block* in = first_;
+  ready_node** block_end = head_end_;
+  for (ready_node** at = head_; at != end; ++at) {
+    if (at == block_end) {
+      in = in->next;
+      at = in->nodes;
+      block_end = at + room;
+    }
+    f(*at);
+  }
+}
+
+void ready_queue::note_cut_off(ready_node** end) noexcept {
+  cut_off_ = 0;
+  for_each_until(end, [this](ready_node*) { ++cut_off_; });
+}
+
+namespace {
+
+class nobody final : public ready_node {
+ public:
+  nobody() = default;
+  void run() noexcept override {}
+};
+
+}  // namespace
+
+void ready_queue::forget(const ready_node& n) noexcept {
+  static nobody in_its_place;
+  for_each_until(tail_, [&n](ready_node*& at) {
+    if (at == &n) at = &in_its_place;
+  });
 }
 
 }  // namespace sheaf::runtime

@@ -72,15 +72,23 @@ class ready_queue {
         next_block();
       ++ran;
       (*head_++)->run();
-      if (leave) [[unlikely]]
+      if (leave) [[unlikely]] {
+        note_cut_off(end);
         break;
+      }
     }
     in_batch_ = false;
     return ran;
   }
 
-  /// Brings what is queued into the order that `by` gives it.
+  /// Brings what is queued into the order that `by` gives it. What is left of a batch that was
+  /// cut off stays ahead of what that batch has queued: it is a batch by itself.
   void arrange(schedule& by);
+
+  /// Nothing runs in the place of `n`, if it is queued: it dies. First in, first out a node is
+  /// run before what would destroy it; only a schedule makes this necessary, and only it pays,
+  /// with a look at all that is queued.
+  void forget(const ready_node& n) noexcept;
 
  private:
   static constexpr std::size_t room = 127;
@@ -94,6 +102,10 @@ class ready_queue {
   std::size_t run_far_batch(const bool& leave) noexcept;
   void add_block() noexcept;
   void next_block() noexcept;
+  void note_cut_off(ready_node** end) noexcept;
+  /// Calls `f` with each place from the first to `end`.
+  template <class F>
+  void for_each_until(ready_node** end, F f) noexcept;
 
   // Invariant: head_ and tail_ are equal only when nothing is queued. They start without a
   // block; the last one is kept, so a queue that runs empty allocates nothing.
@@ -105,6 +117,7 @@ class ready_queue {
   block* last_ = nullptr;
   std::size_t blocks_ = 0;
   std::vector<ready_node*> arranged_;  // scratch of arrange
+  std::size_t cut_off_ = 0;            // how many are left of a batch that was left
   bool in_batch_ = false;  // its end is a place in a block, which must stay where it is
 };
 

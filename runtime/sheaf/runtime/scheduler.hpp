@@ -63,6 +63,10 @@ class scheduler {
       wake();
   }
 
+  /// Nothing runs in the place of `n`, should it be queued: it dies, ahead of its turn, as it
+  /// may under a schedule alone.
+  void forget(const ready_node& n) noexcept { ready_.forget(n); }
+
   /// A closed loop drops what is posted, at once; while held, when it is let go. For who must
   /// not be interrupted by the destructors of foreign code.
   void hold_drops() noexcept { ++drops_held_; }
