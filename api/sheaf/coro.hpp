@@ -139,6 +139,17 @@ struct awaiter_ref {
   decltype(auto) await_resume() { return awaiter.await_resume(); }
 };
 
+/// An await of a coroutine of the library's, which stands where its caller does.
+template <class A>
+class for_caller {
+ public:
+  explicit for_caller(A&& what) noexcept : what_(what) {}
+  A&& what() && noexcept { return std::move(what_); }
+
+ private:
+  A& what_;
+};
+
 /// What promises with and without a value share: how things are awaited.
 class awaiting_promise : public promise_base {
  public:
@@ -156,6 +167,10 @@ class awaiting_promise : public promise_base {
   template <class A>
   decltype(auto) await_transform(A&& a, given_place at = SHEAF_HERE) {
     return await_at(std::forward<A>(a), std::bit_cast<place_pointer>(at));
+  }
+  template <class A>
+  decltype(auto) await_transform(for_caller<A>&& a, given_place at = SHEAF_HERE) {
+    return await_at(std::move(a).what(), callers_place(std::bit_cast<place_pointer>(at)));
   }
 
  private:

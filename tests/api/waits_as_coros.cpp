@@ -1,6 +1,8 @@
 #include "support/catch.hpp"
+#include "support/children.hpp"
 #include "support/host.hpp"
 
+#include <sheaf/as_outcome.hpp>
 #include <sheaf/barrier.hpp>
 #include <sheaf/condition.hpp>
 #include <sheaf/event.hpp>
@@ -188,4 +190,52 @@ TEST_CASE("what is awaited may be sent to another thread's loop", "[api][threads
     co_await to_thread(send, std::ref(loop::current()), std::ref(q));
     CHECK(q.get_nowait() == 7);
   }(pool[0]));
+}
+
+TEST_CASE("what is awaited and made a task is told by the place where that was written",
+          "[api][task]") {
+  const auto line_of = [](const std::string& text) {
+    const auto at = text.find("waits_as_coros.cpp:");
+    REQUIRE(at != std::string::npos);
+    CHECK(text.find("as_coro.hpp") == std::string::npos);
+    return std::stoi(text.substr(at + std::string("waits_as_coros.cpp:").size()));
+  };
+  run(
+      [](auto line) -> coro<> {
+        queue<int> q(1);
+        const task<int> getter = create_task(q.get());
+        const int got_at = __LINE__ - 1;
+        const task<int> limited = create_task(wait_for(q.get(), 5ms));
+        const int limited_at = __LINE__ - 1;
+        const auto both = [](queue<int>& from) -> coro<> {
+          co_await gather(from.get(), wait_for(from.get(), 1h));
+        };
+        const int both_at = __LINE__ - 2;
+        const task<> gathered = create_task(both(q));
+        co_await sleep(1ms);
+        CHECK(line(getter.describe()) == got_at);
+        CHECK(line(limited.describe()) == limited_at);
+        CHECK(getter.stack().size() == 1);
+        int children = 0;
+        for (const any_task& each : all_tasks()) {
+          const std::string text = each.describe();
+          if (text.find("as_coro.hpp") != std::string::npos) FAIL(text);
+          children += text.find(':' + std::to_string(both_at)) != std::string::npos;
+        }
+        CHECK(children == 3);
+        co_await sleep(5ms);
+        const std::string late = test::said(limited.exception());
+        CHECK(line(late) == limited_at);
+        const auto inline_call = [](queue<int>& from) -> coro<int> {
+          const int item = co_await wait_for(wait_for(from.get(), 1ms), 1h);
+          co_return item;
+        };
+        const int inline_at = __LINE__ - 3;
+        const auto ended = co_await as_outcome(inline_call(q));
+        CHECK(line(test::said(ended.error())) == inline_at);
+        getter.cancel();
+        gathered.cancel();
+        co_await sleep(1ms);  // they leave the queue before it goes
+      }(line_of),
+      run_options().virtual_time());
 }

@@ -42,7 +42,7 @@ using coro_form_t = typename coro_form<std::remove_cvref_t<A>>::type;
 
 template <movable_wait Wait>
 coro_form_t<Wait> wait_as_coro(Wait what) {
-  co_return co_await std::move(what);
+  co_return co_await for_caller(std::move(what));
 }
 
 /// The coro that `what` becomes.
@@ -58,9 +58,9 @@ coro_form_t<A> to_coro(A&& what) {
 template <class Request>
 coro<typename Request::value_type> as_coro(Request what) {
   if constexpr (std::is_void_v<typename Request::value_type>) {
-    co_await std::move(what);
+    co_await for_caller(std::move(what));
   } else {
-    co_return co_await std::move(what);
+    co_return co_await for_caller(std::move(what));
   }
 }
 

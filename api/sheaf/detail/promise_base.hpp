@@ -92,6 +92,9 @@ class promise_base {
   std::source_location place() const noexcept { return await_place(place_); }
   bool has_place() const noexcept { return place().line() != 0; }
   void set_place(place_pointer at) noexcept { place_ = at; }
+  /// Where the coroutine that awaits this one does; of a task's own where that was made, or is
+  /// awaited. `unknown` if nobody knows.
+  place_pointer callers_place(place_pointer unknown) const noexcept;
   /// place() for later, when the frame is gone; read by await_place().
   place_pointer last_place() const noexcept { return place_; }
   static std::source_location await_place(place_pointer p) noexcept {

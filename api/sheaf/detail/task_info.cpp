@@ -4,6 +4,8 @@
 #include <sheaf/runtime/detail/one_line.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
+#include <string_view>
+
 // What is known of a task: names, places, and how it is described.
 namespace sheaf::detail {
 
@@ -76,6 +78,10 @@ const char* task_state::function() const noexcept {
 
 namespace {
 
+bool same_place(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && a.file_name() == std::string_view(b.file_name());
+}
+
 std::string place_words(const char* before, const std::source_location& at) {
   if (at.line() == 0) return {};
   return std::string(before) + at.file_name() + ':' + std::to_string(at.line());
@@ -113,8 +119,11 @@ std::string task_state::describe(const task_state* holder) const {
   if (!done()) {
     if (waiting_on_) line += " waiting for " + describe_wait(*waiting_on_, holder);
     line += place_words(" at ", waiting_at());
-    // A child of gather(a(), b()) knows no place where it was made.
-    if (created_at_.line() == 0) line += place_words(", awaited at ", awaited_at());
+    // A child of gather(a(), b()) knows no place where it was made; one of gather(e.wait()),
+    // which is the library's, waits at the same.
+    if (created_at_.line() == 0 && !same_place(awaited_at(), waiting_at())) {
+      line += place_words(", awaited at ", awaited_at());
+    }
   }
   if (loop().debug()) line += place_words(" created at ", created_at_);
   return runtime::detail::one_line(std::move(line));

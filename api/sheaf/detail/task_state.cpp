@@ -10,6 +10,14 @@ void promise_base::unhandled_exception() noexcept {
   if (!caller_) task_->drop_result();
 }
 
+place_pointer promise_base::callers_place(place_pointer unknown) const noexcept {
+  if (caller_) return caller_->parent().last_place();
+  for (const auto at : {task_->created_at(), task_->awaited_at()}) {
+    if (at.line() != 0) return std::bit_cast<place_pointer>(at);
+  }
+  return unknown;
+}
+
 // ---- the driver ------------------------------------------------------------------------
 
 void task_state::run() noexcept {

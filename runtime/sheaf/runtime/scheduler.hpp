@@ -50,7 +50,6 @@ class scheduler {
 
   /// The one that runs on this thread now, or null.
   static scheduler* current() noexcept { return detail::this_thread_scheduler; }
-
   void retain() noexcept { ++references_; }
   void release() noexcept {
     if (--references_ == 0) delete this;
@@ -63,8 +62,7 @@ class scheduler {
       wake();
   }
 
-  /// Nothing runs in the place of `n`, should it be queued: it dies, ahead of its turn, as it
-  /// may under a schedule alone.
+  /// It dies ahead of its turn, as it may under a schedule alone: nothing runs in its place.
   void forget(const ready_node& n) noexcept { ready_.forget(n); }
 
   /// A closed loop drops what is posted, at once; while held, when it is let go. For who must
@@ -213,7 +211,6 @@ class scheduler {
 
  protected:
   virtual ~scheduler();
-
   /// First thing of close(), while the loop still works: end what runs on it.
   virtual void end_activities() noexcept {}
   /// Then, when nothing is queued and nothing can be any more: destroy what did not end.
@@ -296,7 +293,6 @@ class scheduler {
   debug_mode debug_;
   detail::handle_list open_handles_;
   std::unique_ptr<detail::wake_descriptor> waker_;  // null unless poll_fd() was called
-
   const std::shared_ptr<inbox> inbox_ = std::make_shared<inbox>();
   std::size_t received_ = 0;  // from it, since frames were shared
 };
