@@ -4,6 +4,7 @@
 #include <sheaf/sleep.hpp>
 
 #include "support/catch.hpp"
+#include "support/seeds.hpp"
 
 #include <chrono>
 #include <string>
@@ -181,4 +182,27 @@ TEST_CASE("context_var: a task made in a callback sees what the callback set",
   });
   l.run_forever();
   CHECK(seen == 7);
+}
+
+TEST_CASE(
+    "context_var: a task keeps its own value, in whatever order tasks run [TASK-18]",
+    "[TASK-18]") {
+  static const sheaf::context_var<int> own(0);
+  test::for_seeds([]() -> sheaf::coro<> {
+    const auto child = [](int value) -> sheaf::coro<bool> {
+      const bool inherited = own.get() == value;
+      co_await sheaf::sleep(0ms);
+      own.set(value + 100);
+      co_await sheaf::sleep(1ms);
+      co_return inherited&& own.get() == value + 100;
+    };
+    std::vector<sheaf::task<bool>> children;
+    for (int i = 0; i < 6; ++i) {
+      own.set(i);
+      children.push_back(sheaf::create_task(child(i)));
+    }
+    const std::vector<bool> kept = co_await sheaf::gather(children);
+    CHECK(kept == std::vector<bool>(6, true));
+    CHECK(own.get() == 5);
+  });
 }

@@ -3,12 +3,15 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/event_log.hpp"
+#include "support/seeds.hpp"
 
 #include <sheaf/as_outcome.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/sleep.hpp>
 
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
@@ -372,4 +375,46 @@ TEST_CASE("gather: cancel of one that has failed touches no child [GATHER-13]",
     const int value = co_await sibling;
     CHECK(value == 1);
   }());
+}
+
+TEST_CASE(
+    "gather: gives values in the order of the arguments, in whatever order they come "
+    "[GATHER-2]",
+    "[api][gather][GATHER-2]") {
+  test::for_seeds([]() -> coro<> {
+    for (const std::size_t most : {1U, 2U, 9U}) {
+      std::vector<coro<int>> children;
+      for (int i = 0; i < 6; ++i)
+        children.push_back(give(i, std::chrono::milliseconds(i % 2)));
+      const auto values = co_await gather(limit(most), std::move(children));
+      CHECK(values == std::vector<int>{0, 1, 2, 3, 4, 5});
+    }
+  });
+}
+
+TEST_CASE(
+    "gather: ends when all children have, in whatever order the one that fails comes",
+    "[api][gather]") {
+  test::for_seeds([]() -> coro<> {
+    int ended = 0;
+    const auto lingers = [](int& n) -> coro<int> {
+      bool asked = false;
+      try {
+        co_await sleep(1ms);
+      } catch (const cancelled&) {
+        asked = true;
+      }
+      if (asked) co_await sleep(1ms);
+      ++n;
+      co_return 1;
+    };
+    std::string error;
+    try {
+      co_await gather(lingers(ended), fail("x", 1ms), lingers(ended), lingers(ended));
+    } catch (const test::failure& e) {
+      error = e.what();
+    }
+    CHECK(error == "x");
+    CHECK(ended == 3);
+  });
 }

@@ -5,13 +5,16 @@
 #include "support/counted.hpp"
 #include "support/cut.hpp"
 #include "support/event_log.hpp"
+#include "support/seeds.hpp"
 
 #include <sheaf/as_outcome.hpp>
+#include <sheaf/gather.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
 
 #include <memory>
+#include <numeric>
 #include <utility>
 
 using namespace sheaf;
@@ -753,4 +756,40 @@ TEST_CASE("generator: a next() that is awaited when it has ended gives nothing",
     CHECK_FALSE(a.has_value());
     CHECK_FALSE(b.has_value());
   }());
+}
+
+TEST_CASE("generator: gives all its values, or dies with who drops it, in whatever order",
+          "[api][generator]") {
+  test::for_seeds([]() -> coro<> {
+    int alive = 0;
+    const auto count = [](int& live, int n) -> generator<int> {
+      struct local {
+        int& live;
+        explicit local(int& l) : live(l) { ++live; }
+        ~local() { --live; }
+      } const here(live);
+      for (int i = 1; i <= n; ++i) {
+        co_await sleep(std::chrono::milliseconds(i % 2));
+        co_yield i;
+      }
+    };
+    const auto sum = [&](int n, int at_most) -> coro<int> {
+      auto values = count(alive, n);
+      int total = 0;
+      while (const auto v = co_await values.next()) {
+        total += *v;
+        if (--at_most == 0) break;
+      }
+      co_return total;
+    };
+    auto cut = create_task(sum(100, 100));
+    auto results = gather(sum(4, 9), sum(4, 2), sum(5, 9));
+    co_await sleep(2ms);
+    cut.cancel();
+    const auto [all, two, five] = co_await std::move(results);
+    CHECK((all == 10 && two == 3 && five == 15));
+    const auto how = co_await as_outcome(cut);
+    CHECK(how.is_cancelled());
+    CHECK(alive == 0);
+  });
 }

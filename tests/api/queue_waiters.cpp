@@ -375,3 +375,45 @@ TEST_CASE("queue: each item is got once, in whatever order tasks run",
     for (auto& w : workers) co_await as_outcome(w);
   });
 }
+
+TEMPLATE_TEST_CASE(
+    "queues: a shutdown lets all go, and loses nothing that it does not drop",
+    "[api][queue_waiters]", queue<int>, priority_queue<int>, lifo_queue<int>) {
+  for (const bool immediate : {false, true}) {
+    test::for_seeds([=]() -> coro<> {
+      TestType q(2);
+      int put = 0;
+      int got = 0;
+      const auto produce = [](TestType& to, int& n) -> coro<> {
+        for (;;) {
+          co_await to.put(1);
+          ++n;
+          co_await sleep(0ms);
+        }
+      };
+      const auto consume = [](TestType& from, int& n) -> coro<> {
+        for (;;) {
+          co_await from.get();
+          ++n;
+          from.task_done();
+        }
+      };
+      std::vector<task<>> all;
+      for (int i = 0; i < 3; ++i) all.push_back(create_task(produce(q, put)));
+      for (int i = 0; i < 2; ++i) all.push_back(create_task(consume(q, got)));
+      for (int i = 0; i < 4; ++i) co_await sleep(0ms);
+      const auto before = static_cast<int>(q.qsize());
+      all[3].cancel();
+      q.shutdown(immediate);
+      int shut = 0;
+      for (auto& each : all) {
+        const auto how = co_await as_outcome(each);
+        shut += !how.has_value() && !how.is_cancelled();
+      }
+      CHECK(shut >= 4);
+      CHECK(q.empty());
+      CHECK(got + (immediate ? before : 0) == put);
+      co_await q.join();
+    });
+  }
+}

@@ -3,11 +3,14 @@
 #include "support/catch.hpp"
 #include "support/children.hpp"
 #include "support/event_log.hpp"
+#include "support/seeds.hpp"
 
+#include <sheaf/as_outcome.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/promise.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/wait.hpp>
 
 #include <stdexcept>
 
@@ -203,4 +206,30 @@ TEST_CASE("shielded gather: goes on when the shield is cancelled [GATHER-19]",
     CHECK(a + b == 3);
   }(log));
   CHECK(log == event_log{"inner done", "inner done"});
+}
+
+TEST_CASE(
+    "shield: what it protects ends by itself, in whatever order tasks run [SHIELD-3]",
+    "[api][shield][SHIELD-3]") {
+  test::for_seeds([]() -> coro<> {
+    const auto hold = [](future<int> what) -> coro<int> {
+      co_return co_await shield(what);
+    };
+    std::vector<task<int>> inner;
+    std::vector<task<int>> outer;
+    for (int i = 0; i < 6; ++i) {
+      inner.push_back(create_task(test::give(i, std::chrono::milliseconds(i % 3))));
+      outer.push_back(create_task(hold(inner.back())));
+    }
+    co_await sleep(1ms);
+    std::vector<bool> asked;
+    for (const auto& each : outer) asked.push_back(each.cancel());
+    static_cast<void>(co_await wait(outer));
+    static_cast<void>(co_await wait(inner));
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(inner[i].result() == static_cast<int>(i));
+      CHECK(outer[i].cancelled() == asked[i]);
+    }
+    CHECK(asked[2]);  // its inner took longer
+  });
 }

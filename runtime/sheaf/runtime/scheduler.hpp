@@ -50,6 +50,7 @@ class scheduler {
 
   /// The one that runs on this thread now, or null.
   static scheduler* current() noexcept { return detail::this_thread_scheduler; }
+
   void retain() noexcept { ++references_; }
   void release() noexcept {
     if (--references_ == 0) delete this;
@@ -98,8 +99,7 @@ class scheduler {
 
   /// Nanoseconds of the loop's clock, read now.
   std::uint64_t now() const noexcept;
-  /// The same as it was when last looked at, for free: at most a batch or two ago while the
-  /// loop runs.
+  /// The same as last looked at, for free: a batch or two ago at most while the loop runs.
   std::uint64_t batch_time() const noexcept { return batch_now_; }
   clock_kind clock() const noexcept { return clock_; }
   void advance(std::chrono::nanoseconds by);  // of a manual clock
@@ -151,7 +151,6 @@ class scheduler {
 
   /// A handle's close callback is awaited (+1), or has come (-1).
   void closing_handle(int change) noexcept { closing_handles_ += change; }
-
   /// Registers a handle to be closed with the loop.
   void add(detail::handle_link& h) noexcept;
 
@@ -163,8 +162,7 @@ class scheduler {
   exception_handler& handler() noexcept { return handler_; }
   std::uint64_t reports() const noexcept { return reports_; }
 
-  /// A job was given to a thread pool, or has come back and run (-1): the loop waits for those
-  /// under way.
+  /// How many jobs of threads the loop waits for: one more, or (-1) one came back and ran.
   void expect_threads(int change) noexcept {
     const auto before = std::exchange(expected_threads_, expected_threads_ + change);
     if (before == 0 || expected_threads_ == 0) stay_for_threads(before == 0);
@@ -211,6 +209,7 @@ class scheduler {
 
  protected:
   virtual ~scheduler();
+
   /// First thing of close(), while the loop still works: end what runs on it.
   virtual void end_activities() noexcept {}
   /// Then, when nothing is queued and nothing can be any more: destroy what did not end.
@@ -293,6 +292,7 @@ class scheduler {
   debug_mode debug_;
   detail::handle_list open_handles_;
   std::unique_ptr<detail::wake_descriptor> waker_;  // null unless poll_fd() was called
+
   const std::shared_ptr<inbox> inbox_ = std::make_shared<inbox>();
   std::size_t received_ = 0;  // from it, since frames were shared
 };
