@@ -4,9 +4,13 @@
 #include <sheaf/as_completed.hpp>
 #include <sheaf/gather.hpp>
 #include <sheaf/loop.hpp>
+#include <sheaf/run_coroutine_threadsafe.hpp>
+#include <sheaf/run_in_executor.hpp>
 #include <sheaf/sleep.hpp>
+#include <sheaf/thread_pool_executor.hpp>
 #include <sheaf/to_thread.hpp>
 #include <sheaf/wait.hpp>
+#include <sheaf/wrap_future.hpp>
 
 using namespace sheaf;
 using namespace std::chrono_literals;
@@ -170,4 +174,30 @@ TEST_CASE("to_thread: may be cut off at any batch", "[api][cut]") {
         co_await gather(to_thread(double_it, 2), to_thread(nothing));
       },
       8);
+}
+
+TEST_CASE("run_in_executor: may be cut off at any batch", "[api][cut]") {
+  const thread_pool_executor one(1);
+  everywhere(
+      [&one](lives& l) -> coro<> {
+        const witness w(l);
+        const auto double_it = [](int v) { return 2 * v; };
+        co_await run_in_executor(one, double_it, 1);
+        co_await gather(run_in_executor(one, double_it, 2),
+                        run_in_executor(nullptr, double_it, 3));
+      },
+      8);
+}
+
+TEST_CASE("run_coroutine_threadsafe, wrap_future: may be cut off at any batch",
+          "[api][cut]") {
+  everywhere(
+      [](lives& l) -> coro<> {
+        const witness w(l);
+        auto sent = run_coroutine_threadsafe(loop::current(), child(l, 1ms));
+        co_await wrap_future(std::move(sent));
+        auto fails = run_coroutine_threadsafe(loop::current(), failing(l, 0ms));
+        co_await as_outcome(wrap_future(std::move(fails)));
+      },
+      12);
 }
