@@ -107,11 +107,13 @@ class [[nodiscard("await it: co_await g.aclose()")]] generator_close final
 /// ended. Destroyed half-way, between two values, it destroys the locals of its frame,
 /// innermost first; nothing is thrown in there and nothing can be awaited. Use aclose() where
 /// the clean-up has to await. Destroyed while a next() is pending, it ends where it would
-/// yield next, and that next() gives nothing. Arguments by reference must outlive it.
+/// yield next, and that next() gives nothing. One that has begun and is left when run() ends
+/// is closed there, as by aclose(). Arguments by reference must outlive it.
 ///
 /// Order: lazy. It runs inside the task that awaits next(), from one co_yield to the following
 /// one, with no task of its own and no turn of the loop for a value that is ready. Between
-/// two values any task of the same thread may ask for the next one.
+/// two values any task of the same thread may ask for the next one. It belongs to the thread
+/// of the loop that it has begun in, until that is closed.
 ///
 /// Failure: what it throws comes out of next(). A cancellation of the awaiting task is thrown
 /// at the await inside, as in a coro. Either ends it: next() gives nothing from then on. A

@@ -1,4 +1,5 @@
 #include <sheaf/detail/thread_call.hpp>
+#include <sheaf/generator.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/wait.hpp>
 
@@ -114,6 +115,27 @@ coro<> loop::shutdown_default_executor(std::optional<duration> limit) {
   if (pending.empty()) co_return;
   core().report(
       {.message = "shutdown_default_executor: its threads have not ended in time"});
+}
+
+coro<> loop::shutdown_asyncgens() {
+  while (auto* const g = tasks().generators().first()) {
+    g->unlink();
+    if (!g->owner()) continue;
+    std::exception_ptr error;
+    try {
+      co_await detail::generator_close(*g->owner());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (!error) continue;
+    if (leaves_run(error)) std::rethrow_exception(error);
+    core().report({.message = "a generator failed while it was closed",
+                   .exception = std::move(error)});
+  }
+}
+
+void detail::close_generators(loop& l) {
+  if (l.tasks().generators().first()) l.run_until_complete(l.shutdown_asyncgens());
 }
 
 void loop::require_idle() const {

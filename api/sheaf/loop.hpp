@@ -154,6 +154,11 @@ class loop : public runtime::loop {
   /// report; the loop's close waits for them all the same. run() needs no such call.
   coro<> shutdown_default_executor(std::optional<duration> limit = {});
 
+  /// Closes the generators that have begun here and not ended, as their aclose() would, one
+  /// after the other in the order in which they began; what comes out of one is reported.
+  /// run() does it; who runs a loop by hand calls it before the loop goes.
+  coro<> shutdown_asyncgens();
+
   /// For the library.
   detail::loop_core& tasks() const noexcept {
     return static_cast<detail::loop_core&>(core());
@@ -174,6 +179,11 @@ class loop : public runtime::loop {
   void require_idle() const;
   void drive_until(detail::future_state& s);
 };
+
+namespace detail {
+/// Runs shutdown_asyncgens() if there is need to.
+void close_generators(loop& l);
+}  // namespace detail
 
 template <class T>
 promise<T>::promise(loop& of, std::source_location at) : promise(of.tasks(), at) {}

@@ -53,6 +53,7 @@ class pool_member {
   void serve() noexcept {
     while (!ending_) attempt([this] { static_cast<void>(core().drive()); });
     attempt([this] { core().shut_down_tasks("the loop pool was closed"); });
+    attempt([this] { close_generators(loop_); });
     loop_.close();
   }
   template <class F>

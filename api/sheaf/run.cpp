@@ -46,6 +46,7 @@ void runner::close() {
   if (std::exchange(closed_, true) || !loop_) return;
   const auto l = std::move(loop_);
   l->tasks().shut_down_tasks();
+  detail::close_generators(*l);
   l->tasks().stop_trace();
   l->close();
   if (const auto schedule = l->core().take_schedule()) schedule->finish();

@@ -5,6 +5,7 @@
 #include "support/counted.hpp"
 #include "support/cut.hpp"
 #include "support/event_log.hpp"
+#include "support/report_log.hpp"
 #include "support/seeds.hpp"
 
 #include <sheaf/as_outcome.hpp>
@@ -511,20 +512,118 @@ TEST_CASE("generator: moved while a next() is pending, it stays the same generat
   }());
 }
 
-TEST_CASE("generator: left unfinished it outlives run(), and dies with its owner [RUN-6]",
+namespace {
+
+coro<int> take(generator<int>& from) {
+  const auto v = co_await from.next();
+  co_return v.value_or(0);
+}
+
+/// Yields 1 and throws, or yields again, when it is closed.
+generator<int> hard_to_close(bool yields_again) {
+  bool closed = false;
+  try {
+    co_yield 1;
+  } catch (const generator_exit&) {
+    closed = true;
+  }
+  if (closed && yields_again) co_yield 2;
+  throw test::failure("cannot close");
+}
+
+/// Hands on what another one yields, which it owns.
+generator<int> handed_on(event_log& log) {
+  auto inner = careful(log);
+  while (auto v = co_await inner.next()) co_yield *v;
+}
+
+}  // namespace
+
+TEST_CASE("generator: left unfinished it is closed at the end of run() [RUN-6]",
           "[api][generator][RUN-6]") {
   event_log log;
+  auto g = careful(log);
+  CHECK(run_virtual(take(g)) == 1);
+  CHECK(log == event_log{"closing", "cleaned up", "locals gone"});
+  CHECK(run_virtual(take(g)) == 0);
+}
+
+TEST_CASE(
+    "generator: those left are closed when the tasks have ended, in their order [RUN-6]",
+    "[api][generator][RUN-6]") {
+  event_log log;
+  auto first = careful(log);
+  auto unbegun = careful(log);
+  auto second = careful(log);
+  auto done = count_to(0);
+  const auto leftover = [](event_log& l, generator<int>& from) -> coro<> {
+    co_await from.next();
+    try {
+      co_await sleep(1h);
+    } catch (const cancelled&) {
+      l.push_back("cancelled");
+      throw;
+    }
+  };
+  run_virtual([&]() -> coro<> {
+    co_await take(first);
+    co_await take(done);
+    const auto left = create_task(leftover(log, second));
+    co_await sleep(1ms);
+  }());
+  CHECK(log == event_log{"cancelled", "closing", "cleaned up", "locals gone", "closing",
+                         "cleaned up", "locals gone"});
+}
+
+TEST_CASE("generator: what comes out of one that run() closes is reported [RUN-6]",
+          "[api][generator][RUN-6]") {
+  event_log log;
+  test::report_log reports;
+  auto throws = hard_to_close(false);
+  auto yields = hard_to_close(true);
+  auto good = careful(log);
   {
-    auto g = careful(log);
-    const auto take = [](generator<int>& from) -> coro<int> {
-      const auto v = co_await from.next();
-      co_return *v;
-    };
-    CHECK(run_virtual(take(g)) == 1);
-    log.push_back("run() is over");
-    CHECK(run_virtual(take(g)) == 2);  // and goes on in another loop
+    runner r(run_options().virtual_time());
+    reports.listen(r.get_loop());
+    r.run([&]() -> coro<> {
+      co_await take(throws);
+      co_await take(yields);
+      co_await take(good);
+    }());
   }
-  CHECK(log == event_log{"run() is over", "locals gone"});
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[0].message == "a generator failed while it was closed");
+  CHECK(said(reports[0].exception) == "cannot close");
+  CHECK_THAT(said(reports[1].exception), Catch::Contains("yielded another value"));
+  CHECK(log == event_log{"closing", "cleaned up", "locals gone"});
+}
+
+TEST_CASE("generator: one that owns another takes it along [RUN-6]",
+          "[api][generator][RUN-6]") {
+  event_log log;
+  auto outer = handed_on(log);
+  CHECK(run_virtual(take(outer)) == 1);
+  CHECK(log ==
+        event_log{"locals gone"});  // of the inner one, with the frame of the outer
+}
+
+TEST_CASE("generator: a loop run by hand closes none unless it is told to [RUN-6]",
+          "[api][generator][RUN-6]") {
+  event_log log;
+  auto g = careful(log);
+  auto kept = careful(log);
+  {
+    test::virtual_loop l;
+    CHECK(l.run_until_complete(take(g)) == 1);
+    l.run_until_complete(l.shutdown_asyncgens());
+    CHECK(log == event_log{"closing", "cleaned up", "locals gone"});
+    CHECK(l.run_until_complete(take(g)) == 0);
+    CHECK(l.run_until_complete(take(kept)) == 1);
+  }
+  test::virtual_loop another;
+  CHECK(another.run_until_complete(take(kept)) == 2);
+  another.run_until_complete(another.shutdown_asyncgens());  // which it did not begin in
+  CHECK(another.run_until_complete(take(kept)) == 3);
 }
 
 TEST_CASE("generator: a loop that is destroyed in the middle of a next() takes its frame",

@@ -5,6 +5,7 @@
 #include "support/tsan_blind_spots.hpp"
 
 #include <sheaf/as_outcome.hpp>
+#include <sheaf/generator.hpp>
 #include <sheaf/run.hpp>
 #include <sheaf/run_coroutine_threadsafe.hpp>
 #include <sheaf/sleep.hpp>
@@ -70,6 +71,32 @@ TEST_CASE("loop_pool: without a number there are as many loops as processors",
   const loop_pool pool;
   CHECK(pool.size() == std::max(1U, std::thread::hardware_concurrency()));
   CHECK_THROWS_AS(loop_pool(0), std::invalid_argument);
+}
+
+TEST_CASE("loop_pool: its end closes the generators that its loops have begun",
+          "[api][loop_pool]") {
+  std::thread::id closed_in;
+  const auto tidy = [&closed_in]() -> generator<int> {
+    bool closed = false;
+    try {
+      co_yield 1;
+    } catch (const generator_exit&) {
+      closed = true;
+    }
+    co_await sleep(0ms);
+    if (closed) closed_in = std::this_thread::get_id();
+  };
+  const auto step = [](generator<int>& from) -> coro<> {
+    static_cast<void>(co_await from.next());
+  };
+  auto g = tidy();
+  std::thread::id thread;
+  {
+    loop_pool pool(1);
+    thread = run_coroutine_threadsafe(pool[0], where()).get();
+    run_coroutine_threadsafe(pool[0], step(g)).get();
+  }
+  CHECK(closed_in == thread);
 }
 
 TEST_CASE("loop_pool: its end cancels what is left with a cause, and waits for it",

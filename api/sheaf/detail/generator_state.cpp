@@ -12,6 +12,10 @@ void generator_owner::let_go() noexcept {
   state_->owner_ = nullptr;
 }
 
+void generator_wait::begin(promise_base& consumer) noexcept {
+  state_->ring_link::enter(consumer.task()->loop().generators());
+}
+
 void generator_wait::refuse_running() {
   throw invalid_state(
       "the generator is running already: await one next() or aclose() before the next");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sheaf/coro.hpp>
+#include <sheaf/detail/ring_link.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -44,14 +45,20 @@ class generator_owner {
 ///
 /// A frame at rest stands at a co_yield, or has not begun, and belongs to nobody's task. While
 /// a next() or aclose() runs it is a frame of the task that awaits that, as any coroutine.
-class generator_state : public awaiting_promise {
+///
+/// From its first next() on in the list of that task's loop, which closes it at its end.
+class generator_state : public awaiting_promise, public ring_link<generator_state> {
  public:
   generator_state() = default;
   generator_state(const generator_state&) = delete;
   generator_state& operator=(const generator_state&) = delete;
   ~generator_state() {
+    unlink();
     if (owner_) owner_->state_ = nullptr;
   }
+
+  /// Null: it was dropped while it ran, and ends where it yields next.
+  generator_owner* owner() const noexcept { return owner_; }
 
   void return_void() const noexcept {}
 
@@ -84,7 +91,7 @@ class generator_state : public awaiting_promise {
   friend class generator_wait;
   [[noreturn]] static void throw_exit();
 
-  generator_owner* owner_ = nullptr;  // null: dropped while it ran
+  generator_owner* owner_ = nullptr;
   void* value_ = nullptr;  // what it has yielded; null if it has not, this time
   bool movable_ = false;   // the value is a temporary
   bool running_ = false;   // a next() or aclose() is under way
@@ -142,12 +149,14 @@ class generator_wait : public coro_wait_base {
  private:
   void enter(promise_base& consumer) noexcept {
     parent_ = &consumer;
+    if (!state_->caller()) begin(consumer);
     state_->running_ = true;
     state_->value_ = nullptr;
     state_->set_task(consumer.task());
     state_->set_caller(*this);
     consumer.task()->set_innermost(state_);
   }
+  void begin(promise_base& consumer) noexcept;
   void end();
   [[nodiscard]] std::exception_ptr destroy() noexcept;
   [[noreturn]] static void refuse_running();

@@ -1,4 +1,5 @@
 #include <sheaf/detail/exception_probe.hpp>
+#include <sheaf/detail/generator_state.hpp>
 #include <sheaf/detail/loop_core.hpp>
 #include <sheaf/detail/settled.hpp>
 #include <sheaf/detail/task_dump.hpp>
@@ -109,6 +110,7 @@ void loop_core::leave_flights() noexcept {
 void loop_core::abandon_activities() noexcept {
   while (has_tasks()) static_cast<task_state*>(tasks_.prev_task)->abandon();
   leave_flights();
+  while (generator_state* const g = generators_.first()) g->unlink();
   factory = nullptr;
   trace_session_.reset();
 }

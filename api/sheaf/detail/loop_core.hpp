@@ -5,6 +5,7 @@
 #include <sheaf/detail/debug_notes.hpp>
 #include <sheaf/detail/deep_requests.hpp>
 #include <sheaf/detail/flight.hpp>
+#include <sheaf/detail/ring_link.hpp>
 #include <sheaf/runtime/scheduler.hpp>
 #include <sheaf/runtime/thread_pool.hpp>
 #include <sheaf/runtime/trace_session.hpp>
@@ -25,6 +26,7 @@ class task_options;
 
 namespace sheaf::detail {
 
+class generator_state;
 class task_state;
 
 /// A task in its loop's list of all that have not ended.
@@ -142,7 +144,9 @@ class loop_core final : public runtime::scheduler {
   void shut_down_tasks(const char* reason = "run() is ending");
 
   /// The calls of other loops whose answers this one waits for.
-  flight& flights() noexcept { return flights_; }
+  ring_link<flight>& flights() noexcept { return flights_; }
+  /// The generators that have begun in it, and not ended.
+  ring_link<generator_state>& generators() noexcept { return generators_; }
 
   /// The threads of to_thread(), made when first asked for. Throws invalid_state if the loop is
   /// closed, or they were shut down; `what` is the call that needs them.
@@ -215,7 +219,8 @@ class loop_core final : public runtime::scheduler {
   bool executor_gone_ = false;
   bool ending_ = false;
   std::unique_ptr<runtime::trace_session> trace_session_;
-  flight flights_;
+  ring_link<flight> flights_;
+  ring_link<generator_state> generators_;
 };
 
 /// Makes `c` (null: none) the current context of `l` for the scope's time.
