@@ -1,4 +1,5 @@
 #include <sheaf/detail/thread_call.hpp>
+#include <sheaf/gather.hpp>
 #include <sheaf/generator.hpp>
 #include <sheaf/loop.hpp>
 #include <sheaf/wait.hpp>
@@ -117,20 +118,27 @@ coro<> loop::shutdown_default_executor(std::optional<duration> limit) {
       {.message = "shutdown_default_executor: its threads have not ended in time"});
 }
 
+namespace {
+
+// Looks when it runs: one that was closed before may have taken others along.
+coro<> close_first(detail::loop_core& l) {
+  auto* const g = l.generators().first();
+  if (!g) co_return;
+  g->unlink();
+  if (g->owner()) co_await detail::generator_close(*g->owner());
+}
+
+}  // namespace
+
 coro<> loop::shutdown_asyncgens() {
-  while (auto* const g = tasks().generators().first()) {
-    g->unlink();
-    if (!g->owner()) continue;
-    std::exception_ptr error;
-    try {
-      co_await detail::generator_close(*g->owner());
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (!error) continue;
-    if (leaves_run(error)) std::rethrow_exception(error);
-    core().report({.message = "a generator failed while it was closed",
-                   .exception = std::move(error)});
+  std::vector<coro<>> closing;
+  const std::size_t left = tasks().generators().size();
+  for (std::size_t i = 0; i < left; ++i) closing.push_back(close_first(tasks()));
+  const auto ends = co_await gather(return_exceptions, std::move(closing));
+  for (const outcome<>& end : ends) {
+    if (end.has_value() || end.is_cancelled()) continue;
+    core().report(
+        {.message = "a generator failed while it was closed", .exception = end.error()});
   }
 }
 

@@ -154,9 +154,9 @@ class loop : public runtime::loop {
   /// report; the loop's close waits for them all the same. run() needs no such call.
   coro<> shutdown_default_executor(std::optional<duration> limit = {});
 
-  /// Closes the generators that have begun here and not ended, as their aclose() would, one
-  /// after the other in the order in which they began; what comes out of one is reported.
-  /// run() does it; who runs a loop by hand calls it before the loop goes.
+  /// Closes the generators that have begun here and not ended, as their aclose() would, side
+  /// by side, and waits for them; what comes out of one is reported. Cancelled, it cancels
+  /// their clean-up. run() does it; who runs a loop by hand calls it before the loop goes.
   coro<> shutdown_asyncgens();
 
   /// For the library.

@@ -13,6 +13,7 @@
 #include <sheaf/run.hpp>
 #include <sheaf/sleep.hpp>
 #include <sheaf/task.hpp>
+#include <sheaf/wait_for.hpp>
 
 #include <memory>
 #include <numeric>
@@ -549,7 +550,7 @@ TEST_CASE("generator: left unfinished it is closed at the end of run() [RUN-6]",
 }
 
 TEST_CASE(
-    "generator: those left are closed when the tasks have ended, in their order [RUN-6]",
+    "generator: those left are closed when the tasks have ended, side by side [RUN-6]",
     "[api][generator][RUN-6]") {
   event_log log;
   auto first = careful(log);
@@ -571,8 +572,38 @@ TEST_CASE(
     const auto left = create_task(leftover(log, second));
     co_await sleep(1ms);
   }());
-  CHECK(log == event_log{"cancelled", "closing", "cleaned up", "locals gone", "closing",
+  CHECK(log == event_log{"cancelled", "closing", "closing", "cleaned up", "locals gone",
                          "cleaned up", "locals gone"});
+}
+
+TEST_CASE(
+    "generator: a clean-up takes a request, and the rest of it is cancelled [RUN-6]",
+    "[api][generator][RUN-6]") {
+  const auto slow = [](event_log& l) -> generator<int> {
+    bool closed = false;
+    try {
+      co_yield 1;
+    } catch (const generator_exit&) {
+      closed = true;
+    }
+    const noted_end end{l};
+    if (closed) co_await sleep(1h);
+    l.push_back("not reached");
+  };
+  event_log log;
+  test::virtual_loop l;
+  l.run_until_complete([&]() -> coro<> {
+    auto one = slow(log);
+    auto two = slow(log);
+    co_await take(one);
+    co_await take(two);
+    const auto before = loop::current().time();
+    const auto how =
+        co_await as_outcome(wait_for(loop::current().shutdown_asyncgens(), 1s));
+    CHECK(test::said(how.error()).find("timed out") != std::string::npos);
+    CHECK(loop::current().time() - before == 1s);
+  }());
+  CHECK(log == event_log{"locals gone", "locals gone"});
 }
 
 TEST_CASE("generator: what comes out of one that run() closes is reported [RUN-6]",

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 namespace sheaf::detail {
 
 /// Stands in at most one circle of Ts; a link that is no T is the circle's end, and the list.
@@ -26,6 +28,12 @@ class ring_link {
   }
   /// Of a list; null if it is empty.
   T* first() const noexcept { return next_ == this ? nullptr : static_cast<T*>(next_); }
+  /// Of a list: counted.
+  std::size_t size() const noexcept {
+    std::size_t n = 0;
+    for (const ring_link* l = next_; l != this; l = l->next_) ++n;
+    return n;
+  }
 
  private:
   ring_link* prev_ = this;
