@@ -274,3 +274,19 @@ TEST_CASE("cancel chain: tasks that cancel each other in their cleanup both end"
   CHECK(log == event_log{"cancels the other", "the other is done"});
   CHECK((a.cancelled() && b.cancelled()));
 }
+
+TEST_CASE("cancel chain: a wait made a task starts below 100,000 gathers in each other",
+          "[api][cancel_chain]") {
+  sheaf::loop l(virtual_clock());
+  l.run_until_complete([]() -> sheaf::coro<> {
+    std::vector<sheaf::coro<>> waits;
+    waits.push_back(sheaf::detail::to_coro(sheaf::sleep(1ms)));
+    sheaf::future<> whole = sheaf::gather(std::move(waits));
+    for (std::size_t i = 0; i < length; ++i) {
+      std::vector<sheaf::future<>> inner;
+      inner.push_back(std::move(whole));
+      whole = sheaf::gather(std::move(inner));
+    }
+    co_await whole;
+  }());
+}

@@ -21,14 +21,19 @@ void future_state::forsake_watchers() noexcept {
   }
 }
 
+// A loop, since joins may be nested as deep as memory goes; one that is in itself has no end.
 std::source_location future_state::awaited_at() const noexcept {
-  const watcher* w = watchers_;
-  if (!w) return {};
-  do {
-    const auto at = w->who->awaits_at();
-    if (at.line() != 0) return at;
-    w = w->next;
-  } while (w != watchers_);
+  constexpr int furthest = 1000;
+  const future_state* f = this;
+  for (int far = 0; f && far < furthest; ++far) {
+    const watcher* const first = f->watchers_;
+    f = nullptr;
+    for (const watcher* w = first; w; w = w->next == first ? nullptr : w->next) {
+      const auto at = w->who->awaits_at();
+      if (at.line() != 0) return at;
+      if (!f) f = w->who->settles();
+    }
+  }
   return {};
 }
 

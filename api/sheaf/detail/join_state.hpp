@@ -75,7 +75,7 @@ class join_state : public future_state {
   void run() noexcept final;
   void drop() noexcept final;
   const char* kind() const noexcept final { return policy_->name; }
-  std::source_location awaits_at() const noexcept final { return awaited_at(); }
+  const future_state* settles() const noexcept final { return this; }
   std::uint64_t trace_id() const noexcept final { return id_; }
   bool is_work() const noexcept final { return true; }
 

@@ -8,6 +8,7 @@
 
 namespace sheaf::detail {
 
+class future_state;
 class observer;
 
 /// One registration with a future: that `who` wants to be told. Lives with who waits (in the
@@ -32,6 +33,8 @@ class observer : public runtime::ready_node {
 
   /// The co_await that waits for the future, for dumps; line() is 0 if it is not known.
   virtual std::source_location awaits_at() const noexcept { return {}; }
+  /// The future that it waits in the name of; null if it is none.
+  virtual const future_state* settles() const noexcept { return nullptr; }
 
   /// What the task that it watches goes by, if it was given no name; empty for "Task-7".
   virtual std::string task_name() const { return {}; }
