@@ -114,16 +114,20 @@ TEST_CASE("seed: a wait that ends in the batch of its cancellation or its time-o
 
 TEST_CASE("seed: tasks that a system_exit catches as they are due are ended",
           "[api][seed]") {
-  const auto scenario = []() -> coro<> {
+  const auto scenario = [](int exits) -> coro<> {
     std::vector<scoped_task<void>> sleepers;
     for (int i = 0; i < 8; ++i) sleepers.emplace_back(sleep(1ms));
     // Due with them; under most seeds some of them are still queued then.
-    loop::current().call_later(1ms, [] { throw system_exit(3); });
+    for (int i = 0; i < exits; ++i) {
+      loop::current().call_later(1ms, [] { throw system_exit(3); });
+    }
     co_await sleep(1h);
   };
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    INFO("seed " << seed);
-    const auto how = run_options().virtual_time().seed(seed);
-    CHECK_THROWS_AS(run(scenario(), how), system_exit);
+  for (const int exits : {1, 2, 3}) {
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+      INFO(exits << " exits, seed " << seed);
+      const auto how = run_options().virtual_time().seed(seed);
+      CHECK_THROWS_AS(run(scenario(exits), how), system_exit);
+    }
   }
 }

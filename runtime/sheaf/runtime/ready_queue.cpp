@@ -3,6 +3,7 @@
 #include <sheaf/runtime/schedule.hpp>
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -79,14 +80,25 @@ std::size_t ready_queue::run_far_batch(const bool& leave) noexcept {
   return ran;
 }
 
+namespace {
+
+std::size_t nodes_in(const std::vector<std::size_t>& parts) {
+  return std::accumulate(parts.begin(), parts.end(), std::size_t{0});
+}
+
+}  // namespace
+
 // Taken out and queued again: the queue keeps one way of walking its blocks.
 void ready_queue::arrange(schedule& by) {
   arranged_.clear();
   while (ready_node* const n = pop()) arranged_.push_back(n);
-  const std::span<ready_node*> all(arranged_);
-  const std::size_t old = std::min(std::exchange(cut_off_, 0), all.size());
-  for (const auto batch : {all.first(old), all.subspan(old)}) {
-    if (batch.size() > 1) by.arrange(batch);
+  std::span<ready_node*> rest(arranged_);
+  // Without a schedule nobody sees a batch that has run whole: what was noted may be long gone.
+  if (!std::exchange(cut_off_, false) || nodes_in(parts_) > rest.size()) parts_.clear();
+  parts_.push_back(rest.size() - nodes_in(parts_));
+  for (const std::size_t n : parts_) {
+    if (n > 1) by.arrange(rest.first(n));
+    rest = rest.subspan(n);
   }
   for (ready_node* const n : arranged_) push(*n);
 }
@@ -105,9 +117,19 @@ void ready_queue::for_each_until(ready_node** end, F f) noexcept {
   }
 }
 
+// Parts are run from the first one on.
 void ready_queue::note_cut_off(ready_node** end) noexcept {
-  cut_off_ = 0;
-  for_each_until(end, [this](ready_node*) { ++cut_off_; });
+  std::size_t left = 0;
+  for_each_until(end, [&left](ready_node*) { ++left; });
+  if (nodes_in(parts_) < left) parts_.assign(1, left);
+  std::size_t ran = nodes_in(parts_) - left;
+  for (std::size_t& part : parts_) {
+    const std::size_t of_it = std::min(part, ran);
+    part -= of_it;
+    ran -= of_it;
+  }
+  std::erase(parts_, 0U);
+  cut_off_ = true;
 }
 
 namespace {

@@ -84,6 +84,8 @@ class ready_queue {
   /// Brings what is queued into the order that `by` gives it. What is left of a batch that was
   /// cut off stays ahead of what that batch has queued: it is a batch by itself.
   void arrange(schedule& by);
+  /// What was arranged is not run now.
+  void put_off() noexcept { note_cut_off(tail_); }
 
   /// Nothing runs in the place of `n`, if it is queued: it dies. First in, first out a node is
   /// run before what would destroy it; only a schedule makes this necessary, and only it pays,
@@ -117,7 +119,8 @@ class ready_queue {
   block* last_ = nullptr;
   std::size_t blocks_ = 0;
   std::vector<ready_node*> arranged_;  // scratch of arrange
-  std::size_t cut_off_ = 0;            // how many are left of a batch that was left
+  std::vector<std::size_t> parts_;     // of what was arranged last: which do not mix
+  bool cut_off_ = false;               // there is something left of it
   bool in_batch_ = false;  // its end is a place in a block, which must stay where it is
 };
 
