@@ -2,6 +2,7 @@
 #include <sheaf/detail/child_table.hpp>
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/join_state.hpp>
+#include <sheaf/runtime/one_line.hpp>
 
 #include <string>
 #include <utility>
@@ -43,8 +44,8 @@ std::string took(const child_report& c) {
 
 std::string describe(const child_report& child) {
   const std::string name = child.name.empty() ? "" : " '" + child.name + '\'';
-  return '#' + std::to_string(child.index) + name + ' ' + how(child) + took(child) +
-         why(child);
+  return runtime::one_line('#' + std::to_string(child.index) + name + ' ' + how(child) +
+                           took(child) + why(child));
 }
 
 namespace detail {

@@ -1,5 +1,6 @@
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/exception_group.hpp>
+#include <sheaf/runtime/one_line.hpp>
 
 #include <algorithm>
 #include <mutex>
@@ -62,7 +63,7 @@ struct exception_group::content {
       line += describe(exceptions[i]) + whose(contexts[i]);
     }
     if (n > shown) line += "; and " + std::to_string(n - shown) + " more";
-    text = std::move(line);
+    text = runtime::one_line(std::move(line));
   }
 };
 

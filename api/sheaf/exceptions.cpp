@@ -1,5 +1,5 @@
 #include <sheaf/exceptions.hpp>
-#include <sheaf/runtime/detail/one_line.hpp>
+#include <sheaf/runtime/one_line.hpp>
 
 #include <array>
 #include <cstddef>
@@ -39,7 +39,7 @@ std::string cancel_cause::describe() const {
     if (!line.empty()) line += ' ';
     line += std::string("at ") + at_.file_name() + ':' + std::to_string(at_.line());
   }
-  return runtime::detail::one_line(std::move(line));
+  return runtime::one_line(std::move(line));
 }
 
 }  // namespace detail

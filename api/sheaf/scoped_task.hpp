@@ -66,6 +66,7 @@ class [[nodiscard]] scoped_task {
 };
 
 template <detail::coro_like A>
-scoped_task(A&&) -> scoped_task<typename detail::coro_form_t<A>::value_type>;
+scoped_task(A&&, std::source_location = {})
+    -> scoped_task<typename detail::coro_form_t<A>::value_type>;
 
 }  // namespace sheaf

@@ -2,6 +2,7 @@
 #include "support/children.hpp"
 #include "support/environment.hpp"
 #include "support/event_log.hpp"
+#include "support/host.hpp"
 #include "support/report_log.hpp"
 #include "support/thread_of_its_own.hpp"
 
@@ -953,6 +954,47 @@ TEST_CASE(
   CHECK_FALSE(contains(describe(l.reports[0]) + asleep.describe(), "\n"));
   CHECK(cancelled("for\nonce").reason() == "for\nonce");
   CHECK(contains(cancelled("for\nonce").describe(), R"(for\nonce)"));
+
+  const auto await_other = [](task<>& other) -> coro<> { co_await other; };
+  task<> one, two;
+  one = l.create_task(await_other(two), task_options().name("o\nne"));
+  two = l.create_task(await_other(one));
+  try {
+    l.run_until_complete(one);
+    FAIL("two tasks that await each other ended");
+  } catch (const deadlock& d) {
+    CHECK(contains(
+        d.what(), R"(which waits for task )" + std::to_string(one.id()) + R"( 'o\nne')"));
+  }
+  one.cancel();
+  l.run_until_complete(sleep(1h));
+
+  l.run_until_complete([](coro<> c) -> coro<> {
+    const auto child = create_task(std::move(c), task_options().name("two\nlines"));
+    const auto whole = gather(child);
+    co_await as_outcome(whole);
+    CHECK_FALSE(contains(describe(whole.children().at(0)), "\n"));
+    CHECK_FALSE(contains(exception_group("a\nb", {whole.exception()}).what(), "\n"));
+  }(throws()));
+}
+
+TEST_CASE("debug: what tasks share is anybody's once its loop is closed [DEBUG-2]",
+          "[api][debug][DEBUG-2]") {
+  test::report_log reports;
+  test::host host;
+  event e;
+  {
+    loop l(host.get(), borrowed);
+    l.set_debug(true);
+    reports.listen(l);
+    const auto wait_for_it = [](event& what) -> coro<> { co_await what.wait(); };
+    const auto waits = l.create_task(wait_for_it(e));
+    host.turn();
+  }
+  std::string said;
+  std::thread([&] { said = thrown_by([&] { e.set(); }); }).join();
+  CHECK(said == "nothing");
+  CHECK(e.is_set());
 }
 
 TEST_CASE(

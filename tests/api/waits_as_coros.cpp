@@ -28,6 +28,7 @@
 #include <sheaf/wait_for.hpp>
 
 #include <memory>
+#include <source_location>
 #include <string>
 
 // In asyncio all that is awaited is a coroutine, and may be made a task as it is written.
@@ -163,6 +164,8 @@ TEST_CASE("what is awaited may be shielded, and be a child of a group, and an at
         CHECK(six == 6);
         const scoped_task nap(sleep(1h));
         CHECK_FALSE(nap->done());
+        const scoped_task dream(sleep(1h), std::source_location::current());
+        CHECK_FALSE(dream->done());
       }(),
       run_options().virtual_time());
 }

@@ -53,7 +53,10 @@ child_log::block* child_log::drop_first() noexcept {
   std::destroy(b->begin(), b == last_ ? at_ : b->begin() + block::rows);
   passed_over_ = 0;
   --blocks_;
-  if (b == last_) last_ = nullptr, at_ = end_ = nullptr;
+  if (b == last_) {
+    last_ = nullptr;
+    at_ = end_ = nullptr;
+  }
   return b;
 }
 

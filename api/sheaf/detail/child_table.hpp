@@ -89,6 +89,7 @@ class child_log {
   void keep(std::size_t n) noexcept {
     trim();
     room_ = n;
+    trim();
   }
   /// Out of memory it is left out: what happened to the others is worth more.
   void add(const future_state& child, std::size_t index, child_times when) noexcept {

@@ -54,8 +54,8 @@ class group_list {
 
 /// A task_group: the untyped part. Stands in the frame of task_group::run().
 ///
-/// Counts its children and keeps those that failed, in the order of their ends. A child that
-/// ends is forgotten at once; what follows from a failure, and from the last end, happens one
+/// Counts its children and keeps those that failed, in the order of their ends. Of another
+/// that ends a row is kept, if not for ever; what follows from a failure, and from the last end, happens one
 /// batch later, when asyncio's done callback would run. The rules are those of CPython's
 /// Lib/asyncio/taskgroups.py, of the development branch after 3.14.
 class group_state final : public observer {

@@ -1,4 +1,5 @@
 #include <sheaf/detail/task_dump.hpp>
+#include <sheaf/runtime/one_line.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -13,7 +14,7 @@ std::string place_text(std::source_location at) {
 }
 
 std::string task_text(const task_state& t) {
-  return "task " + std::to_string(t.id()) + " '" + t.name() + '\'';
+  return runtime::one_line("task " + std::to_string(t.id()) + " '" + t.name() + '\'');
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <sheaf/detail/exception_probe.hpp>
 #include <sheaf/detail/task_dump.hpp>
 #include <sheaf/detail/task_state.hpp>
-#include <sheaf/runtime/detail/one_line.hpp>
+#include <sheaf/runtime/one_line.hpp>
 #include <sheaf/runtime/trace_hooks.hpp>
 
 #include <string_view>
@@ -126,7 +126,7 @@ std::string task_state::describe(const task_state* holder) const {
     }
   }
   if (loop().debug()) line += place_words(" created at ", created_at_);
-  return runtime::detail::one_line(std::move(line));
+  return runtime::one_line(std::move(line));
 }
 
 exception_context task_state::describe_as(std::string message) const {

@@ -1,5 +1,5 @@
-#include <sheaf/runtime/detail/one_line.hpp>
 #include <sheaf/runtime/exception_context.hpp>
+#include <sheaf/runtime/one_line.hpp>
 
 #include <cxxabi.h>
 
@@ -68,7 +68,7 @@ std::string describe(const exception_context& context) {
   add_place(line, "created at", context.created_at);
   add_place(line, "resumed at", context.resumed_at);
   add_place(line, "waiting at", context.waiting_at);
-  return runtime::detail::one_line(std::move(line));
+  return runtime::one_line(std::move(line));
 }
 
 void print_report(const exception_context& context) noexcept {

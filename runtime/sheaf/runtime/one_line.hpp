@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace sheaf::runtime::detail {
+namespace sheaf::runtime {
 
 /// `text` with each end of a line in it as "\n": a report is one line whatever a name or an
 /// error says.
@@ -14,4 +14,4 @@ inline std::string one_line(std::string text) {
   return text;
 }
 
-}  // namespace sheaf::runtime::detail
+}  // namespace sheaf::runtime

@@ -175,7 +175,10 @@ void scheduler::drain() noexcept {
     if (wheel_.earliest() <= batch_now_) expire();
     if (schedule_) [[unlikely]] {
       ready_.arrange(*schedule_);
-      if (leaving_) break;  // it found that this is not the run it was made for
+      if (leaving_) {  // it found that this is not the run it was made for
+        ready_.put_off();
+        break;
+      }
     }
     resumed_ += ready_.run_batch(leaving_);
     ++ticks_;
@@ -255,7 +258,7 @@ void scheduler::stay_for_threads(bool on) noexcept {
 void scheduler::refuse(const char* what, bool if_closed) const {
   if (closed_ && if_closed)
     throw invalid_state(std::string(what) + ": the loop is closed");
-  if (!debug_.on() || debug_.runs_here()) return;
+  if (closed_ || !debug_.on() || debug_.runs_here()) return;
   throw invalid_state(std::string(what) +
                       ": another thread runs this loop; hand the call over with "
                       "call_soon_threadsafe, which any thread may call");

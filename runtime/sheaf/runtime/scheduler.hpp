@@ -162,7 +162,7 @@ class scheduler {
   exception_handler& handler() noexcept { return handler_; }
   std::uint64_t reports() const noexcept { return reports_; }
 
-  /// How many jobs of threads the loop waits for: one more, or (-1) one came back and ran.
+  /// Another thread has (+1), or had (-1), something for this loop, which waits for it.
   void expect_threads(int change) noexcept {
     const auto before = std::exchange(expected_threads_, expected_threads_ + change);
     if (before == 0 || expected_threads_ == 0) stay_for_threads(before == 0);
