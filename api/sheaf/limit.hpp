@@ -27,10 +27,9 @@ class limit {
     return std::move(keep_reports(reports));
   }
   std::size_t reports() const noexcept { return reports_; }
-
- private:
   static constexpr std::size_t usual_reports = 1024;
 
+ private:
   std::size_t n_;
   std::size_t reports_;
 };

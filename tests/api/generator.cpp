@@ -802,6 +802,19 @@ TEST_CASE("generator: cut off while it is being closed, all is destroyed once",
   });
 }
 
+TEST_CASE("generator: cut off while those left are closed, all is destroyed once [RUN-6]",
+          "[api][generator][RUN-6]") {
+  test::cut::everywhere([](lives& seen) -> coro<> {
+    const witness local(seen);
+    auto one = observed(seen, 3);
+    auto two = observed_twice(seen, 3);
+    co_await one.next();
+    co_await two.next();
+    co_await loop::current().shutdown_asyncgens();
+    co_await sleep(1ms);
+  });
+}
+
 TEST_CASE("generator: cut off with its owner outside of the task, all is destroyed once",
           "[api][generator]") {
   test::cut::everywhere([](lives& seen) -> coro<> {

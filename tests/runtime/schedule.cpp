@@ -97,6 +97,12 @@ TEST_CASE("schedule: what is left of a batch that was left runs ahead of what it
     for (node& each : nodes) q.push(each);
     q.arrange(s);  // a batch as any
     CHECK(s.sizes.back() == 3 * size);
+    q.put_off();
+    for (int i = 0; i < n; ++i) q.push(nodes.emplace_back(i, log));
+    s.sizes.clear();
+    q.arrange(s);
+    CHECK(s.sizes == std::vector<std::size_t>{3 * size, size});
+    q.run_batch(leave);
   }
 }
 

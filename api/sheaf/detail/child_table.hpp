@@ -2,6 +2,7 @@
 
 #include <sheaf/detail/future_state.hpp>
 #include <sheaf/detail/task_state.hpp>
+#include <sheaf/limit.hpp>
 #include <sheaf/runtime/frame_pool.hpp>
 
 #include <cstddef>
@@ -77,7 +78,6 @@ struct child_table {
 /// is used again.
 class child_log {
  public:
-  static constexpr std::size_t usual = 1024;
   static constexpr std::size_t all = static_cast<std::size_t>(-1);
 
   child_log() = default;
@@ -131,7 +131,7 @@ class child_log {
   block* last_ = nullptr;
   std::size_t blocks_ = 0;
   std::size_t passed_over_ = 0;  // of the first block: more than are to be kept
-  std::size_t room_ = usual;
+  std::size_t room_ = limit::usual_reports;
 };
 
 }  // namespace sheaf::detail
